@@ -1,0 +1,30 @@
+"""Tasks: each gives training pairs, validation and test questions, and a corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.errors import ConfigError, suggestion
+from harness.tasks.config import TaskConfig
+from harness.tasks.custom import load_custom
+from harness.tasks.fictional import load_fictional
+from harness.tasks.world_facts import load_world_facts
+from harness.types import Task
+
+# Each loader takes the config class of its own task.
+TASKS: dict[str, Callable[[Any], Task]] = {
+    "world_facts": load_world_facts,
+    "fictional": load_fictional,
+    "custom": load_custom,
+}
+
+
+def load_task(config: TaskConfig) -> Task:
+    """The task that ``config.name`` names, loaded as ``config`` says."""
+    if config.name not in TASKS:
+        raise ConfigError(
+            f"unknown task '{config.name}'; known: {', '.join(TASKS)}"
+            + suggestion(config.name, list(TASKS))
+        )
+    return TASKS[config.name](config)

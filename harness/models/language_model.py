@@ -1,0 +1,378 @@
+"""A loaded language model that answers prompts: greedy text, option log-likelihoods, text loss.
+
+Batches are made of prompts of like length. The output head only ever sees the positions whose
+logits are needed, as one contiguous matrix: a frozen head given a non-contiguous slice makes
+``torch.matmul`` copy the whole head once for every sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from transformers import LogitsProcessor, LogitsProcessorList
+
+from harness.errors import ModelError
+from harness.models.config import ModelConfig
+from harness.prompts import Messages
+from harness.types import Answer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Listener = Callable[[], None]
+
+
+class OptionScore(NamedTuple):
+    """Log-likelihood of an option (``logp``, nats) and its length (``tokens``)."""
+
+    logp: float
+    tokens: int
+
+
+class AnswerHead:
+    """Feeds the output head only the rows it needs, contiguous.
+
+    Registered as a forward pre-hook on the head. With ``rows`` set (a boolean mask over batch and
+    position), the head's output has shape ``(rows.sum(), vocabulary)``.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.rows: torch.Tensor | None = None
+        head = model.get_output_embeddings()
+        if head is None:
+            raise ModelError(f"{type(model).__name__} has no output head: not a causal model")
+        self._handle = head.register_forward_pre_hook(self._select)
+
+    def _select(self, module: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        hidden = args[0]
+        if self.rows is not None:
+            hidden = hidden[self.rows.to(hidden.device)]
+        return (hidden.contiguous(), *args[1:])
+
+    @contextmanager
+    def only(self, rows: torch.Tensor) -> Iterator[None]:
+        """Within the block the head is applied at ``rows`` ``(batch, position)`` alone."""
+        self.rows = rows
+        try:
+            yield
+        finally:
+            self.rows = None
+
+    def remove(self) -> None:
+        """Take the hook off the head."""
+        self._handle.remove()
+
+
+class _FirstToken(LogitsProcessor):
+    """Calls back once, when the prompt has been read and the first token is about to be chosen."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener: Listener | None = listener
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> Any:
+        if self._listener is not None:
+            self._listener()
+            self._listener = None
+        return scores
+
+
+class LanguageModel:
+    """A causal model with its tokenizer.
+
+    Attributes:
+        identity: hash of the weights that answer, adapter included.
+        context_tokens: the longest prompt and answer together.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        config: ModelConfig,
+        identity: str,
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.config = config
+        self.identity = identity
+        self.head = AnswerHead(model)
+        self.chat = bool(tokenizer.chat_template) if config.chat is None else config.chat
+        if self.chat and not tokenizer.chat_template:
+            raise ModelError(
+                f"model.chat=true, but {config.name} has no chat template; set model.chat=false"
+            )
+        limit = getattr(model.config, "max_position_embeddings", None) or 1 << 20
+        self.context_tokens = min(limit, config.context_tokens or limit)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self.model.device
+
+    def render(self, messages: Messages) -> str:
+        """The exact text that the model is given, up to where its answer begins."""
+        return render(self.tokenizer, self.chat, messages)
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of ``text`` without special ones."""
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text; a chat prompt already holds its special tokens."""
+        if not texts:
+            return []
+        encoded = self.tokenizer(list(texts), add_special_tokens=not self.chat)["input_ids"]
+        return [list(ids) for ids in encoded]
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        max_new_tokens: int,
+        on_batch: Callable[[int, int], None] | None = None,
+        on_prefill: Listener | None = None,
+        on_decode: Listener | None = None,
+    ) -> list[Answer]:
+        """The greedy answer to each prompt, in the order of the prompts.
+
+        Args:
+            on_batch: called after each batch with its prompt tokens and generated tokens.
+            on_prefill: called before each batch.
+            on_decode: called when a batch's prompts have been read: prefill ends, decode begins.
+
+        Raises:
+            ModelError: a prompt and its answer exceed the context, or memory ran out.
+        """
+        encoded = self.encode(prompts)
+        self._check_lengths([len(ids) for ids in encoded], max_new_tokens)
+        answers: dict[int, Answer] = {}
+        for batch in self.batches([len(ids) for ids in encoded]):
+            if on_prefill:
+                on_prefill()
+            input_ids, mask = self._pad([encoded[i] for i in batch])
+            processors = LogitsProcessorList([_FirstToken(on_decode)] if on_decode else [])
+            with torch.inference_mode(), out_of_memory_is_one_line(self.config):
+                output = self.model.generate(  # type: ignore[operator]
+                    input_ids=input_ids,
+                    attention_mask=mask,
+                    max_new_tokens=max_new_tokens,
+                    do_sample=False,
+                    num_beams=1,
+                    logits_processor=processors,
+                    pad_token_id=self.tokenizer.pad_token_id,
+                )
+            produced = output[:, input_ids.shape[1] :].tolist()
+            for i, ids in zip(batch, produced, strict=True):
+                answers[i] = self._answer(ids, len(encoded[i]))
+            if on_batch:
+                on_batch(
+                    sum(len(encoded[i]) for i in batch), sum(answers[i].tokens_out for i in batch)
+                )
+        return [answers[i] for i in range(len(prompts))]
+
+    def _answer(self, ids: list[int], tokens_in: int) -> Answer:
+        """Generated ids as an answer: cut at the end token; a base model's also at a line's end."""
+        ends = self._end_ids()
+        length = next((n for n, token in enumerate(ids) if token in ends), len(ids))
+        text = self.tokenizer.decode(ids[:length], skip_special_tokens=True).strip()
+        if not self.chat:
+            text = text.split("\n", 1)[0].strip()
+        return Answer(text=text, tokens_in=tokens_in, tokens_out=min(length + 1, len(ids)))
+
+    def _end_ids(self) -> set[int]:
+        ends = self.model.generation_config.eos_token_id if self.model.generation_config else None
+        ids = [ends] if isinstance(ends, int) else list(ends or [])
+        return {*ids, self.tokenizer.eos_token_id}
+
+    def option_scores(
+        self, prompts: Sequence[str], options: Sequence[Sequence[str]]
+    ) -> list[list[OptionScore]]:
+        """Log-likelihood of each option as the continuation of its prompt.
+
+        Every prompt is read once; its options continue from its cached keys and values.
+        """
+        contexts = self.encode(prompts)
+        tails = [
+            [self._continuation(prompt, context, option) for option in choices]
+            for prompt, context, choices in zip(prompts, contexts, options, strict=True)
+        ]
+        self._check_lengths(
+            [len(c) + max(len(t) for t in ts) for c, ts in zip(contexts, tails, strict=True)], 0
+        )
+        widest = max((len(ts) for ts in tails), default=1)
+        scores: dict[int, list[OptionScore]] = {}
+        # An option's cache row is a copy of its prompt's, so the batch shrinks accordingly.
+        for batch in self.batches([len(c) for c in contexts], shrink=widest):
+            with torch.inference_mode(), out_of_memory_is_one_line(self.config):
+                found = self._score_batch([contexts[i] for i in batch], [tails[i] for i in batch])
+            scores.update(zip(batch, found, strict=True))
+        return [scores[i] for i in range(len(prompts))]
+
+    def _continuation(self, prompt: str, context: list[int], option: str) -> list[int]:
+        """Ids of ``option`` after ``prompt``, as tokenised together where that splits cleanly."""
+        text = option if self.chat else f" {option}"
+        whole = self.encode([prompt + text])[0]
+        if whole[: len(context)] == context and len(whole) > len(context):
+            return whole[len(context) :]
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _score_batch(
+        self, contexts: list[list[int]], tails: list[list[list[int]]]
+    ) -> list[list[OptionScore]]:
+        ids, mask = self._pad(contexts)
+        last = torch.zeros_like(mask, dtype=torch.bool)
+        last[:, -1] = True
+        with self.head.only(last):
+            read = self.model(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=_positions(mask),
+                use_cache=True,
+            )
+        first = read.logits.float().log_softmax(-1)  # (prompts, vocabulary)
+        count = max(len(ts) for ts in tails)
+        flat = [ts[n] if n < len(ts) else [0] for ts in tails for n in range(count)]
+        width = max(len(t) for t in flat)
+        rest = torch.tensor([t + [0] * (width - len(t)) for t in flat], device=self.device)
+        real = torch.tensor(
+            [[1] * len(t) + [0] * (width - len(t)) for t in flat], device=self.device
+        )
+        rows = torch.arange(len(tails), device=self.device).repeat_interleave(count)
+        total = first[rows, rest[:, 0]]
+        if width > 1:
+            cache = read.past_key_values
+            cache.batch_repeat_interleave(count)
+            together = torch.cat([mask[rows], real], dim=1)
+            predicts = real[:, 1:].bool()  # position t predicts token t + 1
+            with self.head.only(predicts):
+                logits = self.model(
+                    input_ids=rest[:, :-1],
+                    attention_mask=together[:, :-1],
+                    position_ids=_positions(together)[:, mask.shape[1] : -1],
+                    past_key_values=cache,
+                    use_cache=True,
+                ).logits
+            picked = logits.float().log_softmax(-1)
+            gained = picked.gather(1, rest[:, 1:][predicts].unsqueeze(1)).squeeze(1)
+            owner = predicts.nonzero()[:, 0]
+            total = total.index_add(0, owner, gained)
+        values = total.tolist()
+        return [
+            [OptionScore(values[p * count + n], len(t)) for n, t in enumerate(ts)]
+            for p, ts in enumerate(tails)
+        ]
+
+    def text_losses(self, texts: Sequence[str], max_tokens: int) -> list[float]:
+        """Mean next-token cross-entropy of each text, in nats a token, cut at ``max_tokens``.
+
+        The logits at position t are held against token t + 1 (the shift that is easily forgotten).
+        """
+        encoded = [
+            list(ids)[:max_tokens] for ids in self.tokenizer(list(texts))["input_ids"]
+        ]
+        short = [i for i, ids in enumerate(encoded) if len(ids) < 2]
+        if short:
+            raise ModelError(f"text {short[0]} has fewer than two tokens: it has no loss")
+        losses: dict[int, float] = {}
+        # The head's output is wide (vocabulary), so batches stay small.
+        for batch in self.batches([len(ids) for ids in encoded], shrink=8):
+            ids, mask = self._pad([encoded[i] for i in batch])
+            predicts = torch.zeros_like(mask, dtype=torch.bool)
+            predicts[:, :-1] = (mask[:, :-1] * mask[:, 1:]).bool()
+            with (
+                torch.inference_mode(),
+                out_of_memory_is_one_line(self.config),
+                self.head.only(predicts),
+            ):
+                logits = self.model(
+                    input_ids=ids, attention_mask=mask, position_ids=_positions(mask)
+                ).logits
+                nll = torch.nn.functional.cross_entropy(
+                    logits.float(), ids[:, 1:][predicts[:, :-1]], reduction="none"
+                )
+                owner = predicts.nonzero()[:, 0]
+                sums = torch.zeros(len(batch), device=self.device).index_add(0, owner, nll)
+            for row, i in enumerate(batch):
+                losses[i] = float(sums[row]) / (len(encoded[i]) - 1)
+        return [losses[i] for i in range(len(texts))]
+
+    def batches(self, lengths: Sequence[int], shrink: int = 1) -> Iterator[list[int]]:
+        """Indices in batches of like length, longest first, so that running out shows at once."""
+        order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+        size = max(1, self.config.batch_size // max(1, shrink // 4))
+        budget = max(1, self.config.batch_tokens // shrink)
+        batch: list[int] = []
+        for i in order:
+            longest = lengths[batch[0]] if batch else lengths[i]
+            if batch and (len(batch) == size or longest * (len(batch) + 1) > budget):
+                yield batch
+                batch = []
+            batch.append(i)
+        if batch:
+            yield batch
+
+    def _pad(self, encoded: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids and mask ``(batch, longest)``, padded on the left, on the model's device."""
+        width = max(len(ids) for ids in encoded)
+        pad = self.tokenizer.pad_token_id
+        ids = [[pad] * (width - len(row)) + row for row in encoded]
+        mask = [[0] * (width - len(row)) + [1] * len(row) for row in encoded]
+        return torch.tensor(ids, device=self.device), torch.tensor(mask, device=self.device)
+
+    def _check_lengths(self, lengths: Sequence[int], max_new_tokens: int) -> None:
+        longest = max(lengths, default=0)
+        if longest + max_new_tokens > self.context_tokens:
+            raise ModelError(
+                f"a prompt of {longest} tokens and an answer of {max_new_tokens} exceed the "
+                f"{self.context_tokens} tokens of {self.config.name}; lower "
+                "prompt.context_budget_tokens, retriever.top_k or prompt.max_new_tokens"
+            )
+
+
+def render(tokenizer: PreTrainedTokenizerBase, chat: bool, messages: Messages) -> str:
+    """The prompt text: through the chat template, or as "instruction, text, Answer:"."""
+    if not chat:
+        user = messages.user
+        head, _, question = user.rpartition("\n\n")
+        body = f"{head}\n\nQuestion: {question}" if head else f"Question: {question}"
+        return f"{messages.system}\n\n{body}\nAnswer:"
+    turns = [
+        {"role": "system", "content": messages.system},
+        {"role": "user", "content": messages.user},
+    ]
+    try:
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    except Exception:  # templates raise their own error where they know no system role
+        turns = [{"role": "user", "content": f"{messages.system}\n\n{messages.user}"}]
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return str(text)
+
+
+def _positions(mask: torch.Tensor) -> torch.Tensor:
+    """Position ids of left-padded rows: padding does not count."""
+    return (mask.cumsum(1) - 1).clamp(min=0)
+
+
+@contextmanager
+def out_of_memory_is_one_line(config: ModelConfig) -> Iterator[None]:
+    """Turn the device's or the allocator's out-of-memory into one clear line."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ModelError(memory_advice(config)) from error
+    except RuntimeError as error:
+        # The CPU allocator reports it as a plain RuntimeError.
+        if "not enough memory" in str(error) or "can't allocate memory" in str(error):
+            raise ModelError(memory_advice(config)) from error
+        raise
+
+
+def memory_advice(config: ModelConfig) -> str:
+    """The one line printed when a batch does not fit."""
+    return (
+        f"out of memory with model.batch_size={config.batch_size} and "
+        f"model.batch_tokens={config.batch_tokens}; halve model.batch_tokens or use "
+        "model.dtype=bfloat16"
+    )

@@ -108,7 +108,7 @@ class FictionalConfig(TaskConfig):
             raise ConfigError(f"task.choices={self.choices}: use 0 (open questions) or 2 to 10")
         if not 0 <= self.unanswerable_share < 1:
             raise ConfigError(
-                f"task.unanswerable_share={self.unanswerable_share} is not a share from 0 to below 1"
+                f"task.unanswerable_share={self.unanswerable_share} must be 0 or more and below 1"
             )
         if self.choices and self.unanswerable_share:
             raise ConfigError(

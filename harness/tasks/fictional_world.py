@@ -16,18 +16,85 @@ KIND_OF = {
     "headquarters": "company",
 }
 
-_ONSETS = "b br c d dr f g gr h j k kr l m n p pr r s sk st t tr v w y z".split()
-_VOWELS = "a a e e i i o o u u ae ia ou".split()
+_ONSETS = [
+    "b",
+    "br",
+    "c",
+    "d",
+    "dr",
+    "f",
+    "g",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "kr",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pr",
+    "r",
+    "s",
+    "sk",
+    "st",
+    "t",
+    "tr",
+    "v",
+    "w",
+    "y",
+    "z",
+]
+_VOWELS = ["a", "a", "e", "e", "i", "i", "o", "o", "u", "u", "ae", "ia", "ou"]
 _CODAS = ["", "", "l", "m", "n", "r", "s", "th", "x"]
-_TOWN_ENDINGS = "by dale fell ford gate haven holm mere stead wick".split()
-_RIVER_ENDINGS = "a an el en is or".split()
-_COMPANY_ENDINGS = "Foundry Instruments Mills Optics Pottery Shipping Textiles Works".split()
-PROFESSIONS = (
-    "beekeeper bookbinder botanist carpenter cartographer clockmaker dentist ferry-pilot "
-    "florist gardener geologist glassblower goldsmith journalist judge librarian locksmith "
-    "midwife notary optician organist painter pharmacist plumber potter sailmaker sculptor "
-    "seamstress stonemason surveyor tailor translator veterinarian weaver"
-).split()
+_TOWN_ENDINGS = ["by", "dale", "fell", "ford", "gate", "haven", "holm", "mere", "stead", "wick"]
+_RIVER_ENDINGS = ["a", "an", "el", "en", "is", "or"]
+_COMPANY_ENDINGS = [
+    "Foundry",
+    "Instruments",
+    "Mills",
+    "Optics",
+    "Pottery",
+    "Shipping",
+    "Textiles",
+    "Works",
+]
+PROFESSIONS = [
+    "beekeeper",
+    "bookbinder",
+    "botanist",
+    "carpenter",
+    "cartographer",
+    "clockmaker",
+    "dentist",
+    "ferry-pilot",
+    "florist",
+    "gardener",
+    "geologist",
+    "glassblower",
+    "goldsmith",
+    "journalist",
+    "judge",
+    "librarian",
+    "locksmith",
+    "midwife",
+    "notary",
+    "optician",
+    "organist",
+    "painter",
+    "pharmacist",
+    "plumber",
+    "potter",
+    "sailmaker",
+    "sculptor",
+    "seamstress",
+    "stonemason",
+    "surveyor",
+    "tailor",
+    "translator",
+    "veterinarian",
+    "weaver",
+]
 
 
 @dataclass
@@ -76,7 +143,7 @@ class Namer:
 
 
 def make_entities(rng: random.Random, namer: Namer, count: int, prefix: str) -> list[Entity]:
-    """``count`` entities, a third of each kind, each with a value for every relation of its kind."""
+    """``count`` entities, a third of each kind, with every fact that its kind has."""
     return [
         make_entity(rng, namer, KINDS[index % 3], f"{prefix}{index + 1:05d}")
         for index in range(count)

@@ -119,7 +119,7 @@ def _key(text: str) -> str:
 _PEAK = r"(?:Mount|Mt\.?|Monts?|Monte|Pico de|Pico da|Pico|Pic|Cerro de|Cerro|El Cerro|Volcan|"
 _PEAK += r"Jabal|Jebel|Gora|Gunung|Nevado|Pik|Hora|Bukit|Phu|Phnum|Doi|Kuh-e|Morne|Foho|Puncak|"
 _PEAK += r"Dealul|Qullai) "
-_NOT_A_NAME = re.compile(r"(alternatively|a |the |at |in |on |highest|located|kurdish|now )", re.I)
+_NOT_A_NAME = re.compile(r"(a |the |at |in |on |highest|located|kurdish|now )", re.I)
 
 
 def highest_point(country: Country) -> list[str]:
@@ -132,9 +132,9 @@ def highest_point(country: Country) -> list[str]:
     name, _, mountain = name.partition(" on ")
     names = name.split("/")
     for bracket in brackets:
-        bracket = re.sub(r"^alternatively ", "", bracket)
-        if not _NOT_A_NAME.match(bracket):
-            names += re.split(r", | or ", bracket)
+        content = bracket.removeprefix("alternatively ")
+        if not _NOT_A_NAME.match(content):
+            names += re.split(r", | or ", content)
     if re.match(_PEAK, mountain):  # a peak is often called by its mountain's name
         names.append(mountain)
     return names + _without_peak_word(names)
@@ -213,7 +213,7 @@ def legislature(country: Country) -> list[str]:
     for name in names:
         bare = re.sub(of_country, "", name, flags=re.I)
         if _TELLS_APART.match(fold(name)) or not _SAYS_NOTHING.fullmatch(fold(name)):
-            usable += [name, bare] if bare != name and bare != "Assembly" else [name]
+            usable += [name, bare] if bare not in (name, "Assembly") else [name]
     return usable
 
 

@@ -1,0 +1,1 @@
+"""What each phase costs: time, tokens, memory, energy, emissions; imports nothing heavy."""

@@ -1,0 +1,125 @@
+"""The settings of fine-tuning; imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.errors import ConfigError, suggestion
+
+KINDS = ("lora", "full")
+TRAIN_PASSAGES = ("none", "retrieved", "gold")
+SCHEDULES = ("linear", "cosine", "constant", "constant_with_warmup")
+MIXED_PRECISION = ("no", "bf16", "fp16")
+
+
+@dataclass
+class ReplayConfig:
+    """General data mixed into training so that the model forgets less.
+
+    The examples are the base model's own answers to general questions, so they teach nothing new:
+    they only ask the model to stay as it is.
+
+    Attributes:
+        share: replayed examples as a share of all training examples; 0 is none.
+        prompts: how many different general questions are answered by the base model.
+        max_new_tokens: longest replayed answer.
+    """
+
+    share: float = 0.0
+    prompts: int = 200
+    max_new_tokens: int = 24
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share < 1:
+            raise ConfigError(f"adapter.replay.share is {self.share}; it is 0 or more, below 1")
+        if self.prompts < 1 or self.max_new_tokens < 1:
+            raise ConfigError(
+                "adapter.replay.prompts and adapter.replay.max_new_tokens are at least 1"
+            )
+
+
+@dataclass
+class AdapterConfig:
+    """What fills an arm's adapter slot, and how it is trained.
+
+    Attributes:
+        kind: "lora", or "full" (every weight; the "adapter" is then a whole model).
+        rank, alpha, dropout: of LoRA; its update is scaled by alpha / rank.
+        target_modules: "all-linear", or module names separated by commas.
+        learning_rate: the highest, after warm-up.
+        epochs: passes over the training examples.
+        batch_size: examples in one optimiser step.
+        micro_batch_size: examples on the device at once; null is batch_size. Smaller ones are
+            accumulated: same step, less memory.
+        warmup_share: share of the steps over which the learning rate rises.
+        schedule: how it falls afterwards.
+        max_tokens: examples are cut at so many tokens.
+        gradient_checkpointing: recompute activations instead of keeping them.
+        mixed_precision: "no" trains in model.train_dtype; "bf16" and "fp16" keep those weights and
+            compute in the lower precision.
+        early_stopping_patience: stop after so many epochs without a lower validation loss and keep
+            the best epoch; null trains all epochs.
+        train_passages: what stands before the question in training prompts: "none", "retrieved"
+            (what this arm's retriever finds) or "gold" (the document that states the answer).
+        merge: fold LoRA into the weights before answering.
+        replay: general data against forgetting.
+    """
+
+    kind: str = "lora"
+    rank: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.05
+    target_modules: str = "all-linear"
+    learning_rate: float = 8e-4
+    epochs: int = 4
+    batch_size: int = 32
+    micro_batch_size: int | None = None
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    warmup_share: float = 0.05
+    schedule: str = "linear"
+    max_tokens: int = 512
+    gradient_checkpointing: bool = False
+    mixed_precision: str = "no"
+    early_stopping_patience: int | None = None
+    train_passages: str = "none"
+    merge: bool = True
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
+
+    def __post_init__(self) -> None:
+        for name, value, choices in (
+            ("kind", self.kind, KINDS),
+            ("train_passages", self.train_passages, TRAIN_PASSAGES),
+            ("schedule", self.schedule, SCHEDULES),
+            ("mixed_precision", self.mixed_precision, MIXED_PRECISION),
+        ):
+            if value not in choices:
+                near = suggestion(value, list(choices))
+                raise ConfigError(
+                    f"adapter.{name} is '{value}'; it is one of {', '.join(choices)}{near}"
+                )
+        for name, number in (
+            ("rank", self.rank),
+            ("epochs", self.epochs),
+            ("batch_size", self.batch_size),
+            ("max_tokens", self.max_tokens),
+        ):
+            if number < 1:
+                raise ConfigError(f"adapter.{name} is {number}; it is at least 1")
+        if not 0 < self.learning_rate < 1:
+            raise ConfigError(f"adapter.learning_rate is {self.learning_rate}; it is in (0, 1)")
+        if not 0 <= self.dropout < 1 or not 0 <= self.warmup_share < 1:
+            raise ConfigError("adapter.dropout and adapter.warmup_share are 0 or more, below 1")
+        micro = self.micro_batch_size
+        if micro is not None and (micro < 1 or self.batch_size % micro):
+            raise ConfigError(
+                f"adapter.micro_batch_size is {micro}; it divides adapter.batch_size "
+                f"({self.batch_size})"
+            )
+        if self.early_stopping_patience is not None and self.early_stopping_patience < 1:
+            raise ConfigError("adapter.early_stopping_patience is at least 1, or null")
+
+    @property
+    def accumulation(self) -> int:
+        """Micro-batches in one optimiser step."""
+        return self.batch_size // (self.micro_batch_size or self.batch_size)

@@ -1,0 +1,134 @@
+"""A run's whole configuration: gathers the modules' dataclasses and gives Hydra their schemas."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.adapters.config import AdapterConfig
+from harness.errors import ConfigError
+from harness.measures.accuracy import MeasureConfig
+from harness.measures.config import ForgettingConfig
+from harness.metering.config import CostConfig
+from harness.models.config import ModelConfig
+from harness.prompts import PromptConfig
+from harness.retrieval.config import RetrieverConfig
+from harness.tasks.config import CustomConfig, FictionalConfig, TaskConfig, WorldFactsConfig
+from harness.types import sha256_of
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+"""The folder with the YAML files; it lies beside the package in a checkout."""
+
+SLOTS = ("retriever", "adapter")
+"""A method is these two optional slots; ``kind: none`` leaves one empty."""
+
+LABELS = ("experiment", "arm", "results")
+"""Fields that say what a run is called and where it is written, not what it does."""
+
+TASK_SCHEMAS = {
+    "world_facts": WorldFactsConfig,
+    "fictional": FictionalConfig,
+    "custom": CustomConfig,
+}
+
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass
+class Config:
+    """One cell: a task, a model and an arm (what fills the two slots) under one seed.
+
+    Attributes:
+        experiment: the folder in ``results`` that rows and predictions go to.
+        arm: the name of this combination of slots in the record; nothing branches on it.
+        seed: varies adapter initialisation, data order and dropout (``task.split_seed`` the split).
+        results: the folder that holds one folder for each experiment.
+    """
+
+    experiment: str = "adhoc"
+    arm: str = MISSING
+    seed: int = 0
+    results: str = "results"
+    task: TaskConfig = MISSING
+    model: ModelConfig = MISSING
+    retriever: RetrieverConfig | None = None
+    adapter: AdapterConfig | None = None
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    measure: MeasureConfig = field(default_factory=MeasureConfig)
+    forgetting: ForgettingConfig = field(default_factory=ForgettingConfig)
+    cost: CostConfig = field(default_factory=CostConfig)
+
+    def __post_init__(self) -> None:
+        for name, value in (("experiment", self.experiment), ("arm", self.arm)):
+            # Both become part of a path: they must not lead out of the results folder.
+            if not LABEL.fullmatch(value):
+                raise ConfigError(
+                    f"{name} is '{value}'; it may hold letters, digits, '.', '_' and '-' only"
+                )
+        if self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}; it is at least 0")
+        if self.adapter and self.adapter.train_passages != "none" and self.retriever is None:
+            raise ConfigError(
+                f"adapter.train_passages is '{self.adapter.train_passages}' but the arm "
+                f"'{self.arm}' has no retriever; choose one (retriever=dense) or set "
+                "adapter.train_passages=none"
+            )
+
+    def folder(self) -> Path:
+        """Where this run's experiment is recorded: ``<results>/<experiment>``."""
+        return Path(self.results) / self.experiment
+
+
+def register() -> None:
+    """Give Hydra the schemas: "schema" at the root, ``task/base_<name>`` for each kind of task."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    for name, schema in TASK_SCHEMAS.items():
+        store.store(group="task", name=f"base_{name}", node=schema)
+
+
+def to_dataclass(cfg: DictConfig) -> Config:
+    """The composed configuration as a ``Config``; a slot of ``kind: none`` becomes None.
+
+    Raises:
+        ConfigError: a value is missing, of the wrong type, or does not fit another.
+    """
+    cfg = cfg.copy()
+    with open_dict(cfg):
+        cfg.pop("hydra", None)
+    for slot in SLOTS:
+        if not is_filled(cfg, slot):
+            cfg[slot] = None
+    try:
+        config = OmegaConf.to_object(cfg)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{error.full_key or 'configuration'}: {first_line(error)}") from error
+    if not isinstance(config, Config):
+        raise ConfigError("conf/config.yaml must start from 'schema' in its defaults list")
+    return config
+
+
+def is_filled(cfg: DictConfig, slot: str) -> bool:
+    """Whether the arm has a retriever, or an adapter."""
+    return cfg[slot] is not None and cfg[slot].kind != "none"
+
+
+def config_hash(config: Config) -> str:
+    """Hex sha256 of what decides a run's figures.
+
+    Left out are labels and paths (``LABELS``): the same settings under another name are the same
+    run. Seed and cost assumptions stay in, since measures depend on them.
+    """
+    settings: dict[str, Any] = asdict(config)
+    return sha256_of({name: value for name, value in settings.items() if name not in LABELS})
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's message, or its type if it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

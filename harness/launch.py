@@ -1,0 +1,164 @@
+"""``harness run``: a Hydra application that runs each arm and ends with a table of them."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import secrets
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+from harness.cli import report
+from harness.errors import ConfigError, HarnessError
+
+logger = logging.getLogger(__name__)
+
+INVOCATION = "HARNESS_INVOCATION"
+"""Environment variable with this command's id; each row it makes carries it as ``invocation``."""
+
+REFUSED = {
+    "config_path": "add a folder of your own YAML files with --config-dir",
+    "config_name": "state the differences in an experiment file and add it with --config-dir",
+    "experimental_rerun": "it would unpickle a file; run the same settings again instead",
+}
+"""Hydra's flags that do not fit this command, and what to do instead."""
+
+HELP = """\
+Run arms on a task and record what each gave and cost.
+
+usage: harness run [-m] [GROUP=CHOICE ...] [SETTING=VALUE ...]
+
+Groups (each choice is a file conf/GROUP/CHOICE.yaml):
+{groups}
+
+Examples:
+  harness run experiment=quickstart                 the four arms on world facts
+  harness run experiment=quickstart seed=0,1,2      the same over three seeds
+  harness run method=rag retriever=bm25 retriever.top_k=5 seed=3
+  harness run -m method=closed_book,rag task=custom task.corpus=my_docs/ task.questions=my.csv
+  harness run experiment=quickstart --cfg job       print the settings, run nothing
+
+Flags: -m runs every combination of comma-separated values; --cfg job prints the settings
+(-p task: only that part); --config-dir DIR adds a folder of your own YAML files; --hydra-help
+lists the rest. The record: RESULTS/EXPERIMENT/runs.csv and predictions/.
+Exit code: 0 done, 1 an arm failed, 2 wrong input, 130 interrupted."""
+
+
+@dataclass
+class Progress:
+    """What this process has run so far: jobs expected, and the exit code of each one done."""
+
+    jobs: int = 1
+    codes: list[int] = field(default_factory=list)
+
+
+progress = Progress()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check the arguments, run every arm they ask for, print the table; return the exit code."""
+    if "--help" in arguments or "-h" in arguments:
+        print(HELP.format(groups=_groups()))
+        return 0
+    from harness.overrides import check
+    from harness.record import prepare_table
+    from harness.summary import summarise
+
+    flags = _parse_flags(arguments)
+    # Hydra's parser wants all overrides in one place: behind the flags.
+    ordered = [text for text in arguments if text not in flags.overrides] + flags.overrides
+    if flags.hydra_help or flags.shell_completion:
+        _start_hydra(ordered)
+        return 0
+    extra = Path(flags.config_dir) if flags.config_dir else None
+    jobs = check(flags.overrides, flags.multirun, extra)
+    if flags.cfg or flags.info:
+        _start_hydra(ordered)
+        return 0
+    folders = sorted({config.folder() for config in jobs})
+    for folder in folders:
+        prepare_table(folder / "runs.csv")  # a wrong place is known before anything is run
+    invocation = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    os.environ[INVOCATION] = invocation
+    progress.jobs, progress.codes = len(jobs), []
+    _start_hydra(ordered)
+    failed = summarise(folders, invocation)
+    return max([*progress.codes, int(failed > 0)])
+
+
+def _parse_flags(arguments: Sequence[str]) -> argparse.Namespace:
+    """Hydra's flags and, as ``overrides``, what is no flag; in any order."""
+    # Private, but the only definition of the flags; pyproject bounds Hydra's version.
+    from hydra._internal.utils import get_args_parser
+
+    parser = get_args_parser()
+
+    def refuse(message: str) -> NoReturn:
+        raise ConfigError(f"{message}; harness run --help explains the command")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    flags = parser.parse_intermixed_args(list(arguments))
+    for name, instead in REFUSED.items():
+        if getattr(flags, name):
+            raise ConfigError(f"--{name.replace('_', '-')} is not supported here: {instead}")
+    return flags
+
+
+def _start_hydra(arguments: list[str]) -> None:
+    """Hand over to Hydra, which calls ``run_job`` for each job (or prints what it was asked)."""
+    import hydra
+    from hydra.errors import HydraException
+
+    from harness.config import CONF, first_line, register
+
+    register()
+    # Hydra reads sys.argv, and would print tracebacks of its own without this variable.
+    kept, sys.argv = sys.argv, ["harness run", *arguments]
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run_job)()
+    except HydraException as error:
+        cause = f" ({first_line(error.__cause__)})" if error.__cause__ else ""
+        raise ConfigError(f"{first_line(error)}{cause}") from error
+    finally:
+        sys.argv = kept
+
+
+def run_job(cfg: object) -> str:
+    """Run one composed cell and return its status; an error ends this arm, not the others."""
+    from omegaconf import DictConfig
+
+    from harness.config import to_dataclass
+
+    assert isinstance(cfg, DictConfig)
+    config = to_dataclass(cfg)
+    number = len(progress.codes) + 1
+    logger.info("run %d of %d: %s, seed %d", number, progress.jobs, config.arm, config.seed)
+    try:
+        from harness.run import run
+
+        status = str(run(config)["status"])
+        progress.codes.append(int(status == "failed"))
+    except HarnessError as error:
+        status = "failed"
+        progress.codes.append(report(error))
+    except Exception as error:
+        status = "failed"
+        progress.codes.append(report(error, config.folder() / "logs"))
+    return status
+
+
+def _groups() -> str:
+    """The groups and their choices, read from the file names alone."""
+    conf = Path(__file__).resolve().parent.parent / "conf"
+    found = {
+        group.name: sorted(path.stem for path in group.glob("*.yaml"))
+        for group in sorted(conf.iterdir())
+        if group.is_dir() and group.name != "hydra"
+    }
+    return "\n".join(f"  {name:<11} {', '.join(choices)}" for name, choices in found.items())

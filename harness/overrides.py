@@ -1,0 +1,251 @@
+"""Checks what the command line asks for before anything runs, and says what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import create_config_search_path
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.utils import setup_globals
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.config import CONF, SLOTS, Config, first_line, is_filled, register, to_dataclass
+from harness.errors import ConfigError, suggestion
+
+MOST_JOBS_CHECKED = 60
+"""Composing takes about 50 ms a job: a larger sweep is checked at evenly spread jobs."""
+
+TYPES: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    int | None: "a whole number or null",
+    float | None: "a number or null",
+    bool | None: "true, false or null",
+}
+
+
+class Composer:
+    """Composes ``conf/`` (and an extra folder of the user's) without starting a Hydra app."""
+
+    def __init__(self, extra_folder: Path | None = None) -> None:
+        if not (CONF / "config.yaml").is_file():
+            raise ConfigError(f"{CONF} is missing: install from a checkout with pip install -e .")
+        setup_globals()
+        register()
+        search_path = create_config_search_path(str(CONF))
+        if extra_folder is not None:
+            if not extra_folder.is_dir():
+                raise ConfigError(f"--config-dir {extra_folder} is not a folder")
+            search_path.prepend("command-line", f"file://{extra_folder.resolve()}")
+        self.loader = ConfigLoaderImpl(config_search_path=search_path)
+        self.loader.ensure_main_config_source_available()
+        self.parser = OverridesParser.create(config_loader=self.loader)
+        self.compose = cache(self._compose)
+
+    def _compose(self, *overrides: str, mode: RunMode = RunMode.RUN) -> DictConfig:
+        """The configuration under ``overrides``, its ``hydra`` node included."""
+        return self.loader.load_configuration("config", list(overrides), run_mode=mode)
+
+    def is_group(self, override: Override) -> bool:
+        """Whether the override picks a file (``retriever=bm25``) rather than sets a value."""
+        return self.loader.repository.group_exists(override.key_or_group)
+
+    def choices(self, group: str) -> list[str]:
+        """The files of a group, without the schemas."""
+        names = self.loader.get_group_options(group)
+        return sorted(name for name in names if not name.startswith("base_"))
+
+
+def check(
+    overrides: Sequence[str], multirun: bool, extra_folder: Path | None = None
+) -> list[Config]:
+    """The configuration of every job that ``overrides`` ask for (of a sample, in a large sweep).
+
+    Raises:
+        ConfigError: an override cannot be read, names what does not exist, has a value of the
+            wrong type, or settings do not fit one another.
+    """
+    composer = Composer(extra_folder)
+    try:
+        asked = [_parse(text, composer) for text in overrides]
+        for override in asked:
+            _check_choice(override, composer)
+        jobs = _expand(asked, multirun, composer)
+        settings = [override for override in asked if not composer.is_group(override)]
+        _check_settings(settings, jobs, composer)
+        return [_check_job(job, composer) for job in jobs]
+    except (HydraException, OmegaConfBaseException) as error:
+        cause = f" ({first_line(error.__cause__)})" if error.__cause__ else ""
+        raise ConfigError(f"{first_line(error)}{cause}") from error
+
+
+def _parse(text: str, composer: Composer) -> Override:
+    try:
+        return composer.parser.parse_override(text)
+    except HydraException as error:
+        raise ConfigError(
+            f"cannot read '{text}': write group=choice or setting=value, for instance method=rag "
+            "or retriever.top_k=5, and quote values that hold spaces or commas: 'key=\"a, b\"'"
+        ) from error
+
+
+def _values(override: Override) -> Iterator[str]:
+    """The values that an override takes: one, or each of a sweep's."""
+    if override.is_discrete_sweep():
+        yield from override.sweep_string_iterator()
+    elif not override.is_sweep_override() and not override.is_delete():
+        yield override.get_value_element_as_str()
+
+
+def _check_choice(override: Override, composer: Composer) -> None:
+    """Refuse a group's file that does not exist."""
+    group = override.key_or_group
+    if not composer.is_group(override):
+        return
+    choices = composer.choices(group)
+    for value in _values(override):
+        if value not in choices:
+            hint = suggestion(value, choices) or "."
+            raise ConfigError(f"unknown {group} '{value}'{hint} One of: {', '.join(choices)}")
+
+
+def _expand(asked: list[Override], multirun: bool, composer: Composer) -> list[tuple[str, ...]]:
+    """The overrides of each job: those that Hydra's sweeper will launch."""
+    # The experiment's own sweep (hydra.sweeper.params) counts too; the command line's wins.
+    picks = [
+        str(override.input_line)
+        for override in asked
+        if not override.is_sweep_override()
+        and (composer.is_group(override) or override.is_hydra_override())
+    ]
+    hydra = composer.compose(*picks, mode=RunMode.MULTIRUN).hydra
+    swept = [override for override in asked if override.is_sweep_override()]
+    if not multirun and hydra.mode != RunMode.MULTIRUN:
+        if swept:
+            raise ConfigError(
+                f"'{swept[0].input_line}' gives several values: add -m to run each of them "
+                f"(a single value that is a list is written {swept[0].key_or_group}=[…])"
+            )
+        return [tuple(str(override.input_line) for override in asked)]
+    if any(not override.is_discrete_sweep() for override in swept):
+        # A search space (interval, …) is the sweeper's own: check what is fixed.
+        return [tuple(str(o.input_line) for o in asked if not o.is_sweep_override())]
+    params = [f"{key}={value}" for key, value in (hydra.sweeper.get("params") or {}).items()]
+    own = [override for override in asked if override.is_hydra_override()]
+    rest = composer.parser.parse_overrides(params) + [o for o in asked if o not in own]
+    (jobs,) = BasicSweeper.split_arguments(rest, max_batch_size=None)
+    step = -(-len(jobs) // MOST_JOBS_CHECKED)
+    return [(*(str(o.input_line) for o in own), *job) for job in jobs[::step]]
+
+
+def _check_settings(
+    settings: list[Override], jobs: list[tuple[str, ...]], composer: Composer
+) -> None:
+    """Refuse a setting that no job has, that fills no slot, or whose value has the wrong type."""
+    bases = {_groups_only(job, composer) for job in jobs}
+    configs = [composer.compose(*base) for base in sorted(bases)]
+    for override in settings:
+        key = override.key_or_group
+        for cfg in configs:
+            _check_key(key, cfg, composer)
+            for value in _values(override):
+                _check_type(f"{key}={value}", cfg, composer)
+        slot = key.partition(".")[0]
+        if slot in SLOTS and not any(is_filled(cfg, slot) for cfg in configs):
+            arms = sorted({str(cfg.arm) for cfg in configs})
+            raise ConfigError(
+                f"'{override.input_line}' would do nothing: {', '.join(arms)} has no {slot}; "
+                f"choose a method that has one, or {slot}=…"
+            )
+
+
+def _groups_only(job: tuple[str, ...], composer: Composer) -> tuple[str, ...]:
+    """The overrides of a job that pick files."""
+    return tuple(text for text in job if composer.is_group(composer.parser.parse_override(text)))
+
+
+def _check_key(key: str, cfg: DictConfig, composer: Composer) -> None:
+    node: Any = cfg
+    for part in key.split("."):
+        if not OmegaConf.is_dict(node) or OmegaConf.get_type(node) is dict:
+            return  # a free dictionary, a list: no schema to compare with
+        if part not in node:
+            known = [*_settings_of(cfg), *composer.loader.list_groups("")]
+            raise ConfigError(f"unknown setting '{key}'{_nearest(key, known)}")
+        node = node._get_node(part)
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    """A hint: the known setting nearest to ``key``, or those that end in the same word."""
+    if near := suggestion(key, known):
+        return near
+    tail = key.rpartition(".")[2]
+    same = [name for name in known if name.rpartition(".")[2] == tail]
+    if same:
+        return f"; did you mean {' or '.join(repr(name) for name in same[:3])}?"
+    return "; harness run --cfg job prints every setting"
+
+
+def _settings_of(node: DictConfig, prefix: str = "") -> list[str]:
+    """The dotted names of every setting, Hydra's own left out."""
+    names = []
+    for key in map(str, node):
+        name = f"{prefix}{key}"
+        if name == "hydra":
+            continue
+        names.append(name)
+        child = node._get_node(key)
+        if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():
+            names += _settings_of(child, f"{name}.")
+    return names
+
+
+def _check_type(text: str, cfg: DictConfig, composer: Composer) -> None:
+    """Refuse a value that its setting's type does not take."""
+    override = composer.parser.parse_override(text)
+    copy = cfg.copy()
+    try:
+        OmegaConf.update(copy, override.key_or_group, override.value(), merge=True)
+    except OmegaConfBaseException as error:
+        wanted = TYPES.get(_type_of(copy, override.key_or_group), "")
+        reason = f"the value is not {wanted}" if wanted else first_line(error)
+        raise ConfigError(f"cannot set '{text}': {reason}") from error
+
+
+def _type_of(cfg: DictConfig, key: str) -> Any:
+    """The declared type of a setting."""
+    parent, _, name = key.rpartition(".")
+    node: Any = (OmegaConf.select(cfg, parent) if parent else cfg)._get_node(name)
+    kind, optional = node._metadata.ref_type, node._metadata.optional
+    return kind | None if optional and isinstance(kind, type) else kind
+
+
+def _check_job(job: tuple[str, ...], composer: Composer) -> Config:
+    cfg = composer.compose(*job)
+    _check_arm(job, cfg, composer)
+    return to_dataclass(cfg)
+
+
+def _check_arm(job: tuple[str, ...], cfg: DictConfig, composer: Composer) -> None:
+    """Refuse a row whose ``arm`` would claim other slots than were filled."""
+    method = cfg.hydra.runtime.choices.get("method")
+    if not method:
+        return
+    declared = composer.compose(f"method={method}")
+    for slot in SLOTS:
+        if cfg.arm == declared.arm and is_filled(cfg, slot) != is_filled(declared, slot):
+            has, lacks = (f"a {slot}", "none") if is_filled(cfg, slot) else (f"no {slot}", "one")
+            raise ConfigError(
+                f"{' '.join(job)}: this arm has {has}, but method={method}, whose name it would be "
+                f"recorded under, has {lacks}; choose another method, or name the arm with arm=…"
+            )

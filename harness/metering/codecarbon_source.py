@@ -50,15 +50,17 @@ class CodeCarbonComponent:
         try:
             _, energy = self.hardware.measure_power_and_energy(last_duration=seconds)
         except Exception as error:  # driver libraries raise their own; a run outlives its meter
-            return self._failed(f"it could not be read: {error}")
+            self._warn_once(f"it could not be read: {error}")
+            return None
         kwh = float(energy.kWh)
         self._silent_seconds = 0.0 if kwh > 0 else self._silent_seconds + seconds
         if self.origin == "counter" and self._silent_seconds >= SILENT_SECONDS:
-            return self._failed("its counter adds nothing")
+            self._warn_once("its counter adds nothing")
+            return None
         return kwh
 
-    def _failed(self, why: str) -> None:
-        """Say so once: reads go on every second, in case the counter comes back."""
+    def _warn_once(self, why: str) -> None:
+        """Say so at the first failure only: reads go on, in case the counter comes back."""
         if not self._warned:
             logger.warning("the energy of the %s is left empty: %s", self.name, why)
         self._warned = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import ConfigError, suggestion
+from harness.errors import ConfigError
 from harness.metering.config import CostConfig
 
 
@@ -45,7 +45,7 @@ def grid_of(config: CostConfig) -> Grid:
     if mix is None or mix.get("carbon_intensity") is None:
         raise ConfigError(
             f"cost.country is '{config.country}', for which CodeCarbon has no figure"
-            f"{suggestion(config.country, sorted(mixes))}; give another country, or "
+            " (it goes by ISO 3166 alpha-3, e.g. GBR for the United Kingdom); correct it, or give "
             "cost.carbon_intensity_kg_per_kwh"
         )
     return Grid(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-# Below this many requests a percentile is null: fewer than one request in twenty lies above the
-# p95 of 20, and a p99 that rests on fewer than five requests says nothing.
+# Below this many requests a percentile is null: with fewer than 20 the p95 would lie beyond the
+# last but one request and be its slowest, almost; a p99 is asked to rest on the slowest five.
 LEAST_REQUESTS = {50: 1, 95: 20, 99: 500}
 
 

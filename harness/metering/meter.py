@@ -136,8 +136,8 @@ class Meter:
             )
         self._device_clock.synchronise()
         span = self._span = Span(self, name)
-        self._change_to(name)
         try:
+            self._change_to(name)
             yield span
         except BaseException:
             self._end_after_error()

@@ -98,7 +98,8 @@ def _reading(segment: Segment, source: EnergySource) -> PhaseReading:
     def sum_of(*origins: str) -> float | None:
         if not complete:
             return None
-        return sum(kwh[part.name] or 0.0 for part in source.components if part.origin in origins)
+        parts = [part.name for part in source.components if part.origin in origins]
+        return sum((kwh[name] or 0.0 for name in parts), start=0.0)
 
     return PhaseReading(
         phase=segment.phase,

@@ -76,12 +76,13 @@ def _spans(boundary: Sequence[bool], size: int, overlap: int) -> list[tuple[int,
     """
     total = len(boundary) - 1
     spans: list[tuple[int, int]] = []
-    start = 0
+    start = end = 0
     while total - start > size:
         left = total - start
         pieces = -(-(left - overlap) // (size - overlap))
         share = -(-(left + (pieces - 1) * overlap) // pieces)
-        end = next((i for i in range(start + share, start, -1) if boundary[i]), start + share)
+        # Past the last end, or the span would repeat part of the one before.
+        end = next((i for i in range(start + share, end, -1) if boundary[i]), start + share)
         spans.append((start, end))
         # The next span begins at a word, at most ``overlap`` tokens back, and always further on.
         start = next((i for i in range(max(end - overlap, start + 1), end) if boundary[i]), end)

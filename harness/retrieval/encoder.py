@@ -101,6 +101,7 @@ def load_encoder(config: EncoderConfig, device: str) -> SentenceEncoder:
         RetrievalError: they cannot be loaded.
     """
     import torch
+    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
 
     folder = encoder_folder(config)
@@ -111,7 +112,7 @@ def load_encoder(config: EncoderConfig, device: str) -> SentenceEncoder:
             local_files_only=True,
             model_kwargs={"use_safetensors": True, "dtype": getattr(torch, config.dtype)},
         )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RetrievalError(f"encoder '{config.label}' cannot be loaded: {reason}") from error
     return SentenceEncoder(model.eval(), config, encoder_identity(config))

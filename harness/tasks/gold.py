@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from harness.tasks.factbook import Country
 from harness.tasks.gold_corrections import CORRECTIONS, MORE_ALIASES
+from harness.tasks.wording import TEST_WORDING
 
 MAX_WORDS = 6
 
@@ -41,15 +42,16 @@ def gold(country: Country, relation: str) -> Gold | None:
     else:
         candidates = PARSERS[relation](country)
     candidates += MORE_ALIASES.get(key, ())
-    return make_gold(candidates, avoid=(country.name, country.adjective))
+    question = TEST_WORDING.get(relation, "").format(country=country.in_text)
+    return make_gold(candidates, avoid=(country.name, country.adjective, question))
 
 
 def make_gold(candidates: Iterable[str], avoid: Iterable[str] = ()) -> Gold | None:
     """The first candidate of at most MAX_WORDS words, the others as aliases.
 
     Each gets its plain-letter form as a further alias. A candidate that stands in one of the
-    names to ``avoid`` (of the country, of its people), or is a bare word of the question such as
-    "legislature", is dropped: an answer that repeats the question would count as right.
+    texts to ``avoid`` (the names of the country and of its people, the question), or is as bare
+    as "Parliament", is dropped: an answer that repeats the question would count as right.
     """
     forms: dict[str, str] = {}
     trivial = [f" {_key(name)} " for name in avoid]
@@ -67,8 +69,7 @@ def make_gold(candidates: Iterable[str], avoid: Iterable[str] = ()) -> Gold | No
     return Gold(first, aliases)
 
 
-UNINFORMATIVE = {"", "anthem", "hymn", "legislature", "national anthem", "national symbol"}
-UNINFORMATIVE |= {"parliament", "symbol"}
+UNINFORMATIVE = {"", "anthem", "hymn", "parliament", "symbol"}
 
 
 def tidy(name: str) -> str:
@@ -198,7 +199,9 @@ def anthem(country: Country) -> list[str]:
 
 # --- legislature ---------------------------------------------------------------------------
 
-_SAYS_NOTHING = re.compile(r"legislature|assembly|.*(parliam|parl[ae]m|parlim|barlaman).*", re.I)
+_SAYS_NOTHING = re.compile(
+    r"legislature( of .*)?|assembly|.*(parliam|parl[ae]m|parlim|barlaman).*", re.I
+)
 _TELLS_APART = re.compile(r"federa|national|islamic|hellenic|foder|parliamentary", re.I)
 
 

@@ -69,7 +69,8 @@ def make_gold(candidates: Iterable[str], avoid: Iterable[str] = ()) -> Gold | No
     return Gold(first, aliases)
 
 
-UNINFORMATIVE = {"", "anthem", "hymn", "parliament", "symbol"}
+# As a translation, "William" (Het Wilhelmus) says too little.
+UNINFORMATIVE = {"", "anthem", "hymn", "parliament", "symbol", "william"}
 
 
 def tidy(name: str) -> str:
@@ -117,7 +118,9 @@ def _key(text: str) -> str:
 
 # --- highest point -------------------------------------------------------------------------
 
-_PEAK = r"(?:Mount|Mt\.?|Monts?|Monte|Pico de|Pico da|Pico|Pic|Cerro de|Cerro|El Cerro|Volcan|"
+_PEAK = (
+    r"(?:Mount|Mt\.?|Monts?|Monte|Pico (?:de|da)|Pico|Pic de|Pic|(?:El )?Cerro del?|Cerro|Volcan|"
+)
 _PEAK += r"Jabal|Jebel|Gora|Gunung|Nevado|Pik|Hora|Bukit|Phu|Phnum|Doi|Kuh-e|Morne|Foho|Puncak|"
 _PEAK += r"Dealul|Qullai) "
 _NOT_A_NAME = re.compile(r"(a |the |at |in |on |highest|located|kurdish|now )", re.I)
@@ -128,7 +131,7 @@ def highest_point(country: Country) -> list[str]:
     raw = re.split(r";| note - ", country.raw["highest point"])[0]
     name, brackets = split_brackets(raw)
     name = re.sub(r",? \d[\d,.]* ?m?\b.*$", "", name).strip()
-    if not name or re.match(r"(unnamed|\d|none)", raw, re.I) or re.search(r"\brange$", name):
+    if not name or re.match(r"(.*unnamed|\d|none)", raw, re.I) or re.search(r"\brange$", name):
         return []
     name, _, mountain = name.partition(" on ")
     names = name.split("/")

@@ -11,6 +11,7 @@ CORRECTIONS: dict[tuple[str, str], tuple[str, ...] | None] = {
     ("cv", "highest point"): ("Mount Fogo", "Pico do Fogo", "Fogo"),
     ("gg", "highest point"): ("Mount Shkhara", "Shkhara", "Mt'a Shkhara"),
     ("it", "highest point"): ("Mont Blanc de Courmayeur", "Mont Blanc", "Monte Bianco"),
+    ("nl", "highest point"): ("Mount Scenery",),
     ("po", "highest point"): ("Ponta do Pico", "Mount Pico", "Pico Alto", "Pico"),
     ("rm", "highest point"): None,  # a stretch of an island, not a name
     ("sp", "highest point"): ("Pico de Teide", "Teide", "Mount Teide", "Pico del Teide"),
@@ -31,6 +32,10 @@ CORRECTIONS: dict[tuple[str, str], tuple[str, ...] | None] = {
     ("kv", "anthem"): None,  # "Europe" is also where Kosovo lies
     ("uk", "anthem"): ("God Save the King",),
     ("sz", "anthem"): ("Schweizerpsalm", "Swiss Psalm", "Cantique suisse", "Salmo svizzero"),
+    # English speakers say "Parliament", which says nothing, and not the local name.
+    ("bt", "legislature"): None,
+    ("in", "legislature"): None,
+    ("wz", "legislature"): None,
     ("od", "legislature"): ("National Legislature", "Législature nationale"),
     ("tu", "legislature"): (
         "Grand National Assembly",
@@ -92,6 +97,7 @@ MORE_ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
     ("po", "anthem"): ("A Portuguesa",),
     ("da", "legislature"): ("Folketing",),
     ("fi", "legislature"): ("Riksdag",),
+    ("hr", "legislature"): ("Sabor", "Croatian Sabor"),
     ("ir", "legislature"): ("Majles", "Majlis"),
     ("kv", "legislature"): ("Kuvendi",),
     ("no", "legislature"): ("Storting",),

@@ -13,8 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from harness.adapters.config import AdapterConfig
 from harness.errors import ConfigError
-from harness.measures.accuracy import MeasureConfig
-from harness.measures.config import ForgettingConfig
+from harness.measures.config import ForgettingConfig, MeasureConfig
 from harness.metering.config import CostConfig
 from harness.models.config import ModelConfig
 from harness.prompts import PromptConfig
@@ -130,5 +129,7 @@ def config_hash(config: Config) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an exception's message, or its type if it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """What an exception says first, or its type if it says nothing."""
+    # Hydra puts what it was doing on a line of its own, before what was wrong.
+    message = re.sub(r"\w+ raised while composing config:\s*", "", str(error)).strip()
+    return (message.splitlines() or [type(error).__name__])[0]

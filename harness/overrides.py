@@ -90,13 +90,17 @@ def check(
 
 
 def _parse(text: str, composer: Composer) -> Override:
+    """One override as Hydra reads it."""
     try:
-        return composer.parser.parse_override(text)
-    except HydraException as error:
+        override = composer.parser.parse_override(text)
+    except HydraException:
+        override = None
+    if override is None or not override.key_or_group:
         raise ConfigError(
             f"cannot read '{text}': write group=choice or setting=value, for instance method=rag "
             "or retriever.top_k=5, and quote values that hold spaces or commas: 'key=\"a, b\"'"
-        ) from error
+        )
+    return override
 
 
 def _values(override: Override) -> Iterator[str]:

@@ -214,7 +214,7 @@ def _draw(grid: Grid) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column(grid.headings[0], no_wrap=True)
     for heading in grid.headings[1:]:
         table.add_column(heading.replace(" ", "\n"), justify="right", no_wrap=True)

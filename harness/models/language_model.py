@@ -112,6 +112,11 @@ class LanguageModel:
         """Where the weights lie."""
         return self.model.device
 
+    @property
+    def end_id(self) -> int:
+        """The token that ends an answer."""
+        return int(self.tokenizer.eos_token_id)
+
     def render(self, messages: Messages) -> str:
         """The exact text that the model is given, up to where its answer begins."""
         return render(self.tokenizer, self.chat, messages)
@@ -269,9 +274,7 @@ class LanguageModel:
 
         The logits at position t are held against token t + 1 (the shift that is easily forgotten).
         """
-        encoded = [
-            list(ids)[:max_tokens] for ids in self.tokenizer(list(texts))["input_ids"]
-        ]
+        encoded = [list(ids)[:max_tokens] for ids in self.tokenizer(list(texts))["input_ids"]]
         short = [i for i, ids in enumerate(encoded) if len(ids) < 2]
         if short:
             raise ModelError(f"text {short[0]} has fewer than two tokens: it has no loss")

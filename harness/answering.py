@@ -1,0 +1,194 @@
+"""Put questions to a model: passages found, prompt built, answer generated or option chosen."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from harness.errors import DataError
+from harness.ledger import Ledger
+from harness.models.language_model import LanguageModel
+from harness.prompts import PromptConfig, build_messages, passage_text
+from harness.retrieval import Retriever, fit_context
+from harness.types import Answer, Passage, Prediction, Question, ScoredPassage
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question with what was retrieved for it and the prompt made of both."""
+
+    question: Question
+    prompt: str
+    retrieved: tuple[ScoredPassage, ...]
+    used: tuple[ScoredPassage, ...]
+
+
+def build_prompts(
+    model: LanguageModel,
+    config: PromptConfig,
+    questions: Sequence[Question],
+    retrieved: Sequence[Sequence[ScoredPassage]] | None,
+) -> list[Asked]:
+    """Each question's prompt; passages enter in rank order as far as the context budget goes."""
+    asked = []
+    for position, question in enumerate(questions):
+        found = tuple(retrieved[position]) if retrieved is not None else ()
+        used = fit_context(found, config.context_budget_tokens, model.count_tokens)
+        messages = build_messages(
+            config, question.question, [scored.passage for scored in used], question.choices
+        )
+        asked.append(Asked(question, model.render(messages), found, tuple(used)))
+    return asked
+
+
+def answer(
+    model: LanguageModel,
+    config: PromptConfig,
+    questions: Sequence[Question],
+    retriever: Retriever | None,
+    top_k: int,
+    ledger: Ledger,
+    phases: tuple[str, str, str] = ("retrieve", "prefill", "decode"),
+) -> list[Prediction]:
+    """The answers to ``questions``, in their order.
+
+    Args:
+        phases: what retrieving, reading prompts and generating are metered as. With one name for
+            all three ("tune", say) everything is metered as that.
+    """
+    retrieve, prefill, decode = phases
+    found = None
+    if retriever is not None:
+        with ledger.phase(retrieve):
+            found = retriever.retrieve(questions, top_k)
+    asked = build_prompts(model, config, questions, found)
+    with ledger.phase(prefill):
+        answers = _answers(model, config, asked, ledger, (prefill, decode))
+    return [
+        Prediction(
+            question=one.question,
+            prompt=one.prompt,
+            answer=answers[position],
+            retrieved=one.retrieved,
+            used_passage_ids=tuple(scored.passage.id for scored in one.used),
+        )
+        for position, one in enumerate(asked)
+    ]
+
+
+def _answers(
+    model: LanguageModel,
+    config: PromptConfig,
+    asked: Sequence[Asked],
+    ledger: Ledger,
+    phases: tuple[str, str],
+) -> dict[int, Answer]:
+    """Position -> answer: options are scored by log-likelihood, open questions generated."""
+    prefill, decode = phases
+    meter = ledger.meter
+    answers: dict[int, Answer] = {}
+    choosing = [i for i, one in enumerate(asked) if one.question.choices]
+    if choosing:
+        prompts = [asked[i].prompt for i in choosing]
+        options = [asked[i].question.choices for i in choosing]
+        lengths = [len(ids) for ids in model.encode(prompts)]
+        found = model.option_scores(prompts, options)
+        for i, tokens, scores, choices in zip(choosing, lengths, found, options, strict=True):
+            values = tuple(score.logp for score in scores)
+            answers[i] = Answer(choices[values.index(max(values))], tokens, 0, values)
+        meter.count(tokens_in=sum(lengths))
+    generating = [i for i, one in enumerate(asked) if not one.question.choices]
+    if generating:
+        generated = model.generate(
+            [asked[i].prompt for i in generating],
+            config.max_new_tokens,
+            on_prefill=lambda: meter.switch(prefill),
+            on_decode=lambda: meter.switch(decode),
+        )
+        answers.update(zip(generating, generated, strict=True))
+        meter.switch(prefill)
+        meter.count(tokens_in=sum(one.tokens_in for one in generated))
+        meter.switch(decode)
+        meter.count(tokens_out=sum(one.tokens_out for one in generated))
+    return answers
+
+
+def timed_one_by_one(
+    answer_one: Callable[[Question], Prediction],
+    questions: Sequence[Question],
+    count: int,
+    warmup: int,
+) -> dict[str, float]:
+    """Question id -> seconds from question to full answer, answered alone (batch 1).
+
+    ``count`` questions at even distances are timed, after ``warmup`` that are not.
+    """
+    count = min(count, len(questions))
+    chosen = [questions[i * len(questions) // count] for i in range(count)] if count else []
+    for question in chosen[:warmup]:
+        answer_one(question)
+    seconds = {}
+    for question in chosen:
+        started = time.perf_counter()
+        answer_one(question)
+        seconds[question.id] = time.perf_counter() - started
+    return seconds
+
+
+def save_answers(path: Path, predictions: Sequence[Prediction]) -> None:
+    """Write predictions as JSON; questions and passages are referred to by id."""
+    lines = [
+        {
+            "question": prediction.question.id,
+            "prompt": prediction.prompt,
+            "answer": asdict(prediction.answer),
+            "retrieved": [[scored.passage.id, scored.score] for scored in prediction.retrieved],
+            "used": list(prediction.used_passage_ids),
+            "latency_seconds": prediction.latency_seconds,
+        }
+        for prediction in predictions
+    ]
+    path.write_text(json.dumps(lines, ensure_ascii=False), encoding="utf-8")
+
+
+def load_answers(
+    path: Path, questions: Sequence[Question], passages: Mapping[str, Passage]
+) -> list[Prediction]:
+    """What ``save_answers`` wrote, joined with the questions and passages it was about.
+
+    Raises:
+        DataError: it is about other questions.
+    """
+    by_id = {question.id: question for question in questions}
+    predictions = []
+    for line in json.loads(path.read_text(encoding="utf-8")):
+        if line["question"] not in by_id:
+            raise DataError(f"{path}: stored answers are about other questions than the task's")
+        stored = line["answer"]
+        predictions.append(
+            Prediction(
+                question=by_id[line["question"]],
+                prompt=line["prompt"],
+                answer=replace(Answer(**stored), option_scores=tuple(stored["option_scores"])),
+                retrieved=tuple(
+                    ScoredPassage(passages[name], score) for name, score in line["retrieved"]
+                ),
+                used_passage_ids=tuple(line["used"]),
+                latency_seconds=line["latency_seconds"],
+            )
+        )
+    return predictions
+
+
+def passage_tokens(model_count: Callable[[str], int], predictions: Sequence[Prediction]) -> int:
+    """Tokens of all passages that stand in the prompts, by ``model_count``."""
+    texts = [
+        passage_text(scored.passage)
+        for prediction in predictions
+        for scored in prediction.retrieved
+        if scored.passage.id in prediction.used_passage_ids
+    ]
+    return sum(model_count(text) for text in texts)

@@ -1,0 +1,455 @@
+"""A method: a language model with two optional slots, a retriever and an adapter.
+
+Everything that it makes (index, adapter, answers) goes through the store, keyed by all that
+determines it, so the same work is done once and its cost is reported wherever it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.adapters.config import AdapterConfig
+from harness.answering import (
+    answer,
+    build_prompts,
+    load_answers,
+    save_answers,
+    timed_one_by_one,
+)
+from harness.config import Config
+from harness.errors import RetrievalError
+from harness.ledger import Ledger
+from harness.measures.accuracy import score
+from harness.models.language_model import LanguageModel
+from harness.models.load import ModelFiles, load_tokenizer, load_weights
+from harness.prompts import Messages
+from harness.retrieval import (
+    Retriever,
+    build_retriever,
+    choose_top_k,
+    chunk,
+    index_key,
+    open_retriever,
+)
+from harness.store import Artifact
+from harness.types import Passage, Prediction, Question, ScoredPassage, Task, sha256_of
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+    from harness.adapters.examples import Example
+
+METHOD_VERSION = 1
+"""Part of every key: raise it when fitting or answering changes what comes out."""
+
+DETERMINING_PACKAGES = ("torch", "transformers", "peft", "tokenizers")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What an arm said to the test questions, and the top_k it said it with."""
+
+    predictions: list[Prediction]
+    top_k: int | None
+    top_k_chosen_by: str | None
+
+
+class Method:
+    """One arm, fitted to a task: ``index``, then ``fit``, then ``answer``.
+
+    Args:
+        config: resolved: no "auto" is left in ``config.model``.
+        files: where the base model lies.
+    """
+
+    def __init__(
+        self, config: Config, task: Task, files: ModelFiles, device: torch.device, ledger: Ledger
+    ) -> None:
+        self.config = config
+        self.task = task
+        self.files = files
+        self.device = device
+        self.ledger = ledger
+        self.passages: list[Passage] = []
+        self.index_artifact: Artifact | None = None
+        self.adapter_artifact: Artifact | None = None
+        self._built: Retriever | None = None
+        self._model: LanguageModel | None = None
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The base model's tokenizer: passages are counted and cut by it for every retriever."""
+        return load_tokenizer(self.files)
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """What determines the weights that answer: base model, adapter, format, merging."""
+        model = self.config.model
+        adapter = self.adapter_artifact
+        merged = self.config.adapter.merge if self.config.adapter else None
+        return {
+            "base": self.files.identity,
+            "adapter": adapter.key if adapter else None,
+            "merged": merged,
+            "dtype": model.dtype,
+            "attention": model.attention,
+        }
+
+    @property
+    def circumstances(self) -> dict[str, Any]:
+        """What else may change a result or its cost: packages, device, how energy is counted."""
+        cost = self.config.cost
+        return {
+            "method_version": METHOD_VERSION,
+            "packages": {name: version(name) for name in DETERMINING_PACKAGES},
+            "device": str(self.device.type),
+            "energy": [cost.energy, cost.cpu_watts, cost.memory_watts, cost.gpu],
+        }
+
+    def index(self) -> None:
+        """Cut the corpus into passages and index them, if the method retrieves.
+
+        Raises:
+            RetrievalError: the corpus cannot be indexed, or top_k exceeds it.
+        """
+        config = self.config.retriever
+        if config is None:
+            return
+        with self.ledger.phase("index"):
+            self.passages = chunk(
+                self.task.corpus, config.chunk_tokens, config.chunk_overlap, self.tokenizer
+            )
+        if config.top_k is not None and config.top_k > len(self.passages):
+            raise RetrievalError(
+                f"retriever.top_k={config.top_k} exceeds the corpus of {len(self.passages)} "
+                "passages; lower it"
+            )
+
+        def make(folder: Path) -> None:
+            with self.ledger.phase("index"):
+                self._built = build_retriever(config, self.passages, str(self.device))
+                self._built.save(folder)
+
+        key = {**index_key(config, self.passages), **self.circumstances}
+        self.index_artifact = self.ledger.obtain("index", key, make)
+
+    @property
+    def retriever(self) -> Retriever | None:
+        """The retriever, opened from the store when it is first needed."""
+        config = self.config.retriever
+        if self._built is None and config is not None and self.index_artifact is not None:
+            with self.ledger.phase("load"):
+                self._built = open_retriever(
+                    config, self.passages, self.index_artifact.folder, str(self.device)
+                )
+        return self._built
+
+    def fit(self) -> None:
+        """Train the adapter, if the method has one.
+
+        Raises:
+            TrainingError: there is nothing to train on, or training failed.
+        """
+        config = self.config.adapter
+        if config is None:
+            return
+        self.adapter_artifact = self.ledger.obtain(
+            "adapter", self._adapter_key(config), lambda folder: self._train(config, folder)
+        )
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """What the training did (steps, tokens, epochs, losses); empty without an adapter."""
+        if self.adapter_artifact is None:
+            return {}
+        path = self.adapter_artifact.folder / "training.json"
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+
+    def _adapter_key(self, config: AdapterConfig) -> dict[str, Any]:
+        retrieved = config.train_passages == "retrieved"
+        settings = asdict(config)
+        # Merging happens when answering: the trained bytes are the same.
+        settings.pop("merge")
+        needs_validation = config.early_stopping_patience is not None or retrieved
+        return {
+            "base": self.files.identity,
+            "adapter": settings,
+            "seed": self.config.seed,
+            "train_dtype": self.config.model.train_dtype,
+            "train_attention": self.config.model.train_attention,
+            "prompt": self.config.prompt.sha256(),
+            "budget": self.config.prompt.context_budget_tokens,
+            "pairs": sha256_of([asdict(pair) for pair in self.task.train]),
+            "texts": self.task.corpus_sha256() if not self.task.train else None,
+            "gold_from": self.task.corpus_sha256() if config.train_passages == "gold" else None,
+            "index": self.index_artifact.key if retrieved and self.index_artifact else None,
+            "top_k": self._top_k_settings() if retrieved else None,
+            "validation": questions_sha256(self.task.validation) if needs_validation else None,
+            **self.circumstances,
+        }
+
+    def _train(self, config: AdapterConfig, folder: Path) -> None:
+        """Fill ``folder`` with the adapter and ``training.json``."""
+        from harness.adapters.train import train
+
+        model_config = self.config.model
+        with self.ledger.phase("load"):
+            model = self._load_base(model_config.train_dtype, model_config.train_attention)
+        examples, validation, top_k = self._examples(model, config)
+
+        def metered(loop: Callable[[], None]) -> None:
+            with self.ledger.phase("train"):
+                loop()
+
+        summary = train(model, config, examples, validation, self.config.seed, folder, metered)
+        told = {**asdict(summary), "examples": len(examples), "train_top_k": top_k}
+        (folder / "training.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+
+    def _examples(
+        self, model: LanguageModel, config: AdapterConfig
+    ) -> tuple[list[Example], list[Example], int | None]:
+        """Training and validation examples, and the top_k of the passages in their prompts."""
+        from harness.adapters.examples import answer_example, text_examples
+
+        top_k = None
+        if config.train_passages == "retrieved":
+            top_k, _ = self._choose_top_k(model)
+        replayed = self._replay(model, config)
+        pairs = [
+            Question(
+                id=f"train-{position}",
+                question=pair.question,
+                answers=(pair.answer,),
+                gold_documents=(pair.document_id,) if pair.document_id else (),
+            )
+            for position, pair in enumerate(self.task.train)
+        ]
+        with self.ledger.phase("prepare"):
+            examples = []
+            if pairs:
+                found = self._training_passages(config, pairs, top_k)
+                for asked in build_prompts(model, self.config.prompt, pairs, found):
+                    gold = asked.question.answers[0]
+                    examples.append(answer_example(model, asked.prompt, gold, config.max_tokens))
+            else:
+                texts = [
+                    f"{document.title}\n{document.text}" if document.title else document.text
+                    for document in self.task.corpus
+                    if not document.distractor
+                ]
+                examples = text_examples(model, texts, config.max_tokens)
+            examples += [
+                answer_example(model, prompt, text, config.max_tokens)
+                for prompt, text in self._drawn(replayed, len(examples), config)
+            ]
+            validation: list[Example] = []
+            if config.early_stopping_patience is not None:
+                answerable = [q for q in self.task.validation if q.answers]
+                held_out = self._training_passages(config, answerable, top_k)
+                validation = [
+                    answer_example(
+                        model, asked.prompt, asked.question.answers[0], config.max_tokens
+                    )
+                    for asked in build_prompts(model, self.config.prompt, answerable, held_out)
+                ]
+        return examples, validation, top_k
+
+    def _training_passages(
+        self, config: AdapterConfig, questions: Sequence[Question], top_k: int | None
+    ) -> list[list[ScoredPassage]] | None:
+        """Passages for training prompts: none, the retriever's, or those of the gold document."""
+        if config.train_passages == "none":
+            return None
+        if config.train_passages == "retrieved":
+            if self._built is None or top_k is None:
+                raise RetrievalError("adapter.train_passages=retrieved needs a retriever")
+            return self._built.retrieve(questions, top_k)
+        by_document: dict[str, list[ScoredPassage]] = {}
+        for passage in self.passages:
+            by_document.setdefault(passage.document_id, []).append(ScoredPassage(passage, 1.0))
+        return [
+            [scored for document in q.gold_documents for scored in by_document.get(document, [])]
+            for q in questions
+        ]
+
+    def _replay(self, model: LanguageModel, config: AdapterConfig) -> list[tuple[str, str]]:
+        """General prompts with the base model's own answers; empty without replay."""
+        if config.replay.share == 0:
+            return []
+        from harness.tasks.replay import replay_prompts
+
+        questions = replay_prompts(config.replay.prompts, seed=0)
+        prompts = [model.render(Messages(GENERAL_SYSTEM, question)) for question in questions]
+
+        def make(folder: Path) -> None:
+            with self.ledger.phase("prepare"):
+                answers = model.generate(prompts, config.replay.max_new_tokens)
+            texts = [one.text for one in answers]
+            (folder / "answers.json").write_text(json.dumps(texts), encoding="utf-8")
+
+        key = {
+            "base": self.files.identity,
+            "dtype": self.config.model.train_dtype,
+            "prompts": sha256_of(prompts),
+            "max_new_tokens": config.replay.max_new_tokens,
+            **self.circumstances,
+        }
+        stored = self.ledger.obtain("replay", key, make).folder / "answers.json"
+        texts = json.loads(stored.read_text(encoding="utf-8"))
+        return [(prompt, text) for prompt, text in zip(prompts, texts, strict=True) if text]
+
+    def _drawn(
+        self, replayed: list[tuple[str, str]], count: int, config: AdapterConfig
+    ) -> list[tuple[str, str]]:
+        """As many replayed examples as make up ``replay.share`` of the whole."""
+        if not replayed:
+            return []
+        wanted = round(count * config.replay.share / (1 - config.replay.share))
+        order = list(replayed)
+        random.Random(self.config.seed).shuffle(order)  # noqa: S311 - no secret
+        return [order[i % len(order)] for i in range(wanted)]
+
+    def _load_base(self, dtype: str, attention: str) -> LanguageModel:
+        weights = load_weights(self.files, dtype, attention, self.device)
+        weights.requires_grad_(False)
+        return LanguageModel(weights, self.tokenizer, self.config.model, self.files.identity)
+
+    def model(self, phase: str = "load") -> LanguageModel:
+        """The model that answers, adapter included; loaded at the first call, metered there."""
+        if self._model is None:
+            config, model = self.config.adapter, self.config.model
+            with self.ledger.phase(phase):
+                if config is None or self.adapter_artifact is None:
+                    self._model = self._load_base(model.dtype, model.attention)
+                else:
+                    from harness.adapters.attach import load_with_adapter
+
+                    weights = load_with_adapter(
+                        self.files,
+                        self.adapter_artifact.folder,
+                        config,
+                        model.dtype,
+                        model.attention,
+                        self.device,
+                    )
+                    self._model = LanguageModel(
+                        weights, self.tokenizer, model, sha256_of(self.weights)
+                    )
+        return self._model
+
+    def base(self) -> Method:
+        """This method with both slots empty: the base model, sharing what is already loaded."""
+        if self.config.adapter is None:
+            return self
+        config = replace(self.config, retriever=None, adapter=None)
+        return Method(config, self.task, self.files, self.device, self.ledger)
+
+    def answer(self) -> Answers:
+        """The answers to the test questions, with latencies for a sample of them.
+
+        ``top_k`` is chosen first, on validation, unless the config sets it.
+        """
+        prompt, measure = self.config.prompt, self.config.measure
+        key = {
+            "weights": self.weights,
+            "index": self.index_artifact.key if self.index_artifact else None,
+            "top_k": self._top_k_settings(),
+            "prompt": prompt.sha256(),
+            "budget": prompt.context_budget_tokens,
+            "max_new_tokens": prompt.max_new_tokens,
+            "context_tokens": self.config.model.context_tokens,
+            "chat": self.config.model.chat,
+            "batch": [self.config.model.batch_size, self.config.model.batch_tokens],
+            "test": self.task.test_sha256(),
+            "validation": questions_sha256(self.task.validation),
+            "primary": [measure.primary, measure.answer_part],
+            "latency": [measure.latency_questions, measure.latency_warmup],
+            **self.circumstances,
+        }
+        artifact = self.ledger.obtain("answers", key, self._answer)
+        chosen = json.loads((artifact.folder / "top_k.json").read_text(encoding="utf-8"))
+        predictions = load_answers(
+            artifact.folder / "answers.json",
+            self.task.test,
+            {passage.id: passage for passage in self.passages},
+        )
+        return Answers(predictions, chosen["top_k"], chosen["chosen_by"])
+
+    def _answer(self, folder: Path) -> None:
+        model, retriever, prompt = self.model(), self.retriever, self.config.prompt
+        top_k, chosen_by = self._choose_top_k(model)
+        predictions = answer(model, prompt, self.task.test, retriever, top_k or 0, self.ledger)
+        measure = self.config.measure
+
+        def one(question: Question) -> Prediction:
+            phases = ("latency", "latency", "latency")
+            return answer(model, prompt, [question], retriever, top_k or 0, self.ledger, phases)[0]
+
+        seconds = timed_one_by_one(
+            one, self.task.test, measure.latency_questions, measure.latency_warmup
+        )
+        save_answers(
+            folder / "answers.json",
+            [replace(p, latency_seconds=seconds.get(p.question.id)) for p in predictions],
+        )
+        told = {"top_k": top_k, "chosen_by": chosen_by}
+        (folder / "top_k.json").write_text(json.dumps(told), encoding="utf-8")
+
+    def _top_k_settings(self) -> Any:
+        config = self.config.retriever
+        if config is None:
+            return None
+        return config.top_k or [list(config.top_k_candidates), config.top_k_default]
+
+    def _choose_top_k(self, model: LanguageModel) -> tuple[int | None, str | None]:
+        """top_k and how it was chosen: by the config, or by the primary measure on validation."""
+        config, retriever = self.config.retriever, self.retriever
+        if config is None or retriever is None:
+            return None, None
+        if config.top_k is not None:
+            return config.top_k, "config"
+        candidates = [k for k in config.top_k_candidates if k <= len(self.passages)]
+        if self.task.validation and not candidates:
+            raise RetrievalError(
+                f"every one of retriever.top_k_candidates exceeds the corpus of "
+                f"{len(self.passages)} passages; set retriever.top_k"
+            )
+        phases = ("tune", "tune", "tune")
+        scores = {}
+        for k in candidates if self.task.validation else []:
+            predictions = answer(
+                model, self.config.prompt, self.task.validation, retriever, k, self.ledger, phases
+            )
+            scores[k] = self._primary(predictions)
+        default = min(config.top_k_default, len(self.passages))
+        return choose_top_k(scores, default)
+
+    def _primary(self, predictions: Sequence[Prediction]) -> float:
+        """Mean of the primary measure, over the questions that it applies to."""
+        measure = self.config.measure
+        values = []
+        for prediction in predictions:
+            scores = score(prediction, measure.answer_part)
+            name = measure.primary or (
+                "multiple_choice" if prediction.question.choices else "contains"
+            )
+            if name in scores:
+                values.append(scores[name])
+        return sum(values) / len(values) if values else 0.0
+
+
+GENERAL_SYSTEM = "You are a helpful assistant."
+"""The instruction of replayed prompts: another one than the task's, as in general use."""
+
+
+def questions_sha256(questions: Sequence[Question]) -> str:
+    """Hash of ids, wording and gold of the questions, in order."""
+    return sha256_of([asdict(question) for question in questions])

@@ -1,0 +1,289 @@
+"""One config -> one record: task, method, answers, measures, row. Read this first."""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from harness import provenance
+from harness.answering import passage_tokens
+from harness.columns import phase_columns
+from harness.config import Config, config_hash
+from harness.errors import HarnessError
+from harness.ledger import Ledger
+from harness.measures.accuracy import Scores, by_bucket, score, summarise
+from harness.measures.definitions import metric_versions
+from harness.measures.forgetting import Forgetting
+from harness.measures.probing import measure_forgetting
+from harness.measures.retrieval import retrieval_scores
+from harness.metering.device import choose_device, device_description
+from harness.metering.energy import (
+    cost_assumptions,
+    energy_assumed_share,
+    energy_source_name,
+    open_energy_source,
+)
+from harness.metering.grid import grid_of
+from harness.metering.latency import percentiles
+from harness.metering.meter import Meter
+from harness.metering.reading import PhaseReading, total
+from harness.method import Answers, Method
+from harness.models.calibrate import resolve_choices
+from harness.models.load import locate, one_line
+from harness.predictions import write_predictions
+from harness.record import append_row, prepare_table
+from harness.row import Row, interval_cells, new_row
+from harness.stats import Interval
+from harness.tasks import load_task
+from harness.types import Task
+
+logger = logging.getLogger(__name__)
+
+NOT_THE_ARMS_COST = ("probe", "latency")
+"""Phases that measure an arm rather than serve it: left out of its total energy."""
+
+
+def run(config: Config) -> Row:
+    """The row of one cell, already appended to ``<results>/<experiment>/runs.csv``.
+
+    A run that fails for a reason its user can mend gives a row with ``status=failed``.
+
+    Raises:
+        RecordError: the results cannot be written; nothing has been computed then.
+    """
+    folder = config.folder()
+    table = folder / "runs.csv"
+    prepare_table(table)
+    identity = _identity(config)
+    try:
+        config = _resolved(config)
+        identity |= {"config_hash": config_hash(config)} | _settings(config)
+        measured, answers, scores = _measure(config)
+        row = new_row(**{**identity, **measured, "status": "ok"})
+        write_predictions(folder / "predictions", row["run_id"], answers.predictions, scores)
+    except HarnessError as error:
+        logger.error("%s: %s", config.arm, error)
+        row = new_row(**identity, status="failed", error=str(error))
+    except Exception as error:
+        append_row(table, new_row(**identity, status="failed", error=_told(error)))
+        raise
+    append_row(table, row)
+    return row
+
+
+def _measure(config: Config) -> tuple[dict[str, Any], Answers, list[Scores]]:
+    """The experiment itself: the values of the row, the answers and each question's scores."""
+    device = choose_device()
+    task = load_task(config.task)
+    files = locate(config.model)
+    with Meter(
+        device, open_energy_source(config.cost, device), sample_seconds=config.cost.sample_seconds
+    ) as meter:
+        ledger = Ledger(meter, reuse=config.measure.reuse)
+        method = Method(config, task, files, device, ledger)
+        method.index()
+        method.fit()
+        answers = method.answer()
+        forgotten = measure_forgetting(method, task, config.forgetting)
+    confidence = config.measure.confidence
+    scores = [score(one, config.measure.answer_part) for one in answers.predictions]
+    values = _accuracy(answers, scores, confidence)
+    values |= _retrieval(config, answers, scores)
+    values |= _forgetting(forgotten, by_construction=config.adapter is None)
+    values |= _training(method, task)
+    values |= _cost(config, ledger, answers, method)
+    values |= {
+        "split_sha256": task.test_sha256(),
+        "corpus_sha256": task.corpus_sha256(),
+        "parity": task.parity,
+        "notes": "; ".join(task.notes),
+        "device": device_description(device),
+        "device_exclusive": meter.device_exclusive(),
+        "reused": ledger.reused,
+        "cold_start": not ledger.reused,
+        "top_k": answers.top_k,
+        "top_k_chosen_by": answers.top_k_chosen_by,
+    }
+    return values, answers, scores
+
+
+def _resolved(config: Config) -> Config:
+    """The config with number format and attention chosen for this device."""
+    files = locate(config.model)
+    return replace(config, model=resolve_choices(config.model, files, choose_device()))
+
+
+def _identity(config: Config) -> dict[str, Any]:
+    """What is known before anything runs: a failed row has at least this."""
+    commit, dirty = provenance.code_version()
+    now = datetime.now(UTC)
+    return {
+        # The time makes it sortable, the random part unique among parallel workers.
+        "run_id": f"{config.arm}-s{config.seed}-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}",
+        "created_at": now.isoformat(timespec="seconds"),
+        "invocation": os.environ.get("HARNESS_INVOCATION"),
+        "experiment": config.experiment,
+        "arm": config.arm,
+        "task": config.task.name,
+        "model": config.model.name,
+        "seed": config.seed,
+        "config_hash": config_hash(config),
+        "code_version": commit,
+        "code_dirty": dirty,
+        "package_versions": provenance.package_versions(),
+        "platform": provenance.platform_name(),
+        "metric_versions": metric_versions(),
+    }
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """The settings that people filter and group by."""
+    model, retriever, adapter = config.model, config.retriever, config.adapter
+    settings: dict[str, Any] = {
+        "dtype": model.dtype,
+        "attention": model.attention,
+        "max_new_tokens": config.prompt.max_new_tokens,
+    }
+    if retriever is not None:
+        settings |= {
+            "retriever": retriever.kind,
+            "encoder": retriever.encoder.label if retriever.kind == "dense" else None,
+            "chunk_tokens": retriever.chunk_tokens,
+            "chunk_overlap": retriever.chunk_overlap,
+            "context_budget_tokens": config.prompt.context_budget_tokens,
+        }
+    if adapter is not None:
+        lora = adapter.kind == "lora"
+        settings |= {
+            "adapter": adapter.kind,
+            "rank": adapter.rank if lora else None,
+            "alpha": adapter.alpha if lora else None,
+            "adapter_merged": adapter.merge if lora else None,
+            "learning_rate": adapter.learning_rate,
+            "train_batch_size": adapter.batch_size,
+            "train_passages": adapter.train_passages,
+            "replay_share": adapter.replay.share,
+            "train_dtype": model.train_dtype,
+            "train_attention": model.train_attention,
+        }
+    return settings
+
+
+def _accuracy(answers: Answers, scores: list[Scores], confidence: float) -> dict[str, Any]:
+    predictions = answers.predictions
+    values: dict[str, Any] = {
+        "n_test": len(predictions),
+        "n_clusters": len({p.question.cluster or p.question.id for p in predictions}),
+        "by_bucket": {
+            bucket: {name: _plain(interval) for name, interval in means.items()}
+            for bucket, means in by_bucket(predictions, scores, confidence).items()
+        },
+    }
+    for name, interval in summarise(predictions, scores, confidence).items():
+        values |= interval_cells(name, interval)
+    return values
+
+
+def _retrieval(config: Config, answers: Answers, scores: list[Scores]) -> dict[str, Any]:
+    """Retrieval measures; each question's own are added to ``scores``."""
+    if config.retriever is None or answers.top_k is None:
+        return {}
+    found = retrieval_scores(answers.predictions, answers.top_k, config.measure.confidence)
+    for own, retrieved in zip(scores, found.questions, strict=True):
+        own.update(retrieved)
+    values: dict[str, Any] = {"retrieval_n": found.n}
+    for name, interval in found.means.items():
+        values |= interval_cells(name, interval)
+    return values
+
+
+def _forgetting(forgotten: dict[str, Forgetting], by_construction: bool) -> dict[str, Any]:
+    values: dict[str, Any] = {"forgetting_by_construction": by_construction if forgotten else None}
+    for name, one in forgotten.items():
+        values |= {f"{name}_before": one.before.mean, f"{name}_after": one.after.mean}
+        values |= interval_cells(f"forgetting_{name}", one.harm)
+        values[f"forgetting_{name}_n"] = one.harm.n
+    return values
+
+
+def _training(method: Method, task: Task) -> dict[str, Any]:
+    told = method.training
+    if not told:
+        return {}
+    reading = method.ledger.full().get("train")
+    return {
+        "training_data": "pairs" if task.train else "text",
+        "training_pairs": told["examples"],
+        "trained_tokens": told["tokens"],
+        "trained_steps": told["steps"],
+        "epochs": told["epochs"],
+        "train_tokens_per_second": told["tokens"] / reading.wall_seconds if reading else None,
+    }
+
+
+def _cost(config: Config, ledger: Ledger, answers: Answers, method: Method) -> dict[str, Any]:
+    """Time and energy by phase at full cost, totals, and what this run itself spent."""
+    full, spent = ledger.full(), ledger.spent()
+    values: dict[str, Any] = {}
+    for phase, reading in full.items():
+        wall, cpu, gpu, energy = phase_columns(phase)
+        values |= {
+            wall: reading.wall_seconds,
+            cpu: reading.cpu_seconds,
+            gpu: reading.gpu_seconds,
+            energy: reading.energy_kwh,
+        }
+    grid = grid_of(config.cost)
+    arm = total(reading for phase, reading in full.items() if phase not in NOT_THE_ARMS_COST)
+    here = total(spent.values())
+    peaks = [reading.peak_memory_gib for reading in full.values()]
+    gpu_peaks = [reading.peak_gpu_memory_gib for reading in full.values()]
+    timed = [p.latency_seconds for p in answers.predictions if p.latency_seconds is not None]
+    predictions = answers.predictions
+    values |= {
+        "prefill_tokens": sum(p.answer.tokens_in for p in predictions),
+        "decode_tokens": sum(p.answer.tokens_out for p in predictions),
+        "passage_tokens": passage_tokens(
+            lambda text: len(method.tokenizer(text, add_special_tokens=False)["input_ids"]),
+            predictions,
+        ),
+        **percentiles(timed),
+        "latency_n": len(timed) or None,
+        "latency_batch_size": 1 if timed else None,
+        "peak_memory_gib": max((peak for peak in peaks if peak is not None), default=None),
+        "peak_gpu_memory_gib": max((peak for peak in gpu_peaks if peak is not None), default=None),
+        **_energy(config, arm),
+        "emissions_kg": grid.emissions_kg(arm.energy_kwh if arm else None, config.cost.pue),
+        "carbon_intensity_kg_per_kwh": grid.kg_per_kwh,
+        "carbon_intensity_source": f"{grid.origin}: {grid.detail}",
+        "cost_assumptions": cost_assumptions(ledger.meter.energy, grid, config.cost),
+        # Nothing metered is no time spent; its energy is unknown only if energy is not counted.
+        "spent_seconds": here.wall_seconds if here else 0.0,
+        "spent_energy_kwh": here.energy_kwh if here else None,
+        "meter_overhead_share": ledger.meter.overhead_share,
+    }
+    return values
+
+
+def _energy(config: Config, arm: PhaseReading | None) -> dict[str, Any]:
+    if arm is None:
+        return {"energy_source": "none"}
+    return {
+        "total_energy_kwh": arm.energy_kwh,
+        "energy_source": energy_source_name(arm),
+        "energy_assumed_share": energy_assumed_share(arm),
+    }
+
+
+def _plain(interval: Interval) -> dict[str, Any]:
+    """Mean, ends and number of questions, ready for JSON."""
+    kept = asdict(interval)
+    return {"mean": kept["mean"], "low": kept["low"], "high": kept["high"], "n": kept["n"]}
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {one_line(error)}"

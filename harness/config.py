@@ -121,10 +121,12 @@ def is_filled(cfg: DictConfig, slot: str) -> bool:
 def config_hash(config: Config) -> str:
     """Hex sha256 of what decides a run's figures.
 
-    Left out are labels and paths (``LABELS``): the same settings under another name are the same
-    run. Seed and cost assumptions stay in, since measures depend on them.
+    Left out are labels and paths (``LABELS``), since the same settings under another name are the
+    same run, and ``measure.reuse``, since reused work is what a new run would have made. Seed and
+    cost assumptions stay in, since measures depend on them.
     """
     settings: dict[str, Any] = asdict(config)
+    del settings["measure"]["reuse"]
     return sha256_of({name: value for name, value in settings.items() if name not in LABELS})
 
 

@@ -51,10 +51,21 @@ Exit code: 0 done, 1 an arm failed, 2 wrong input, 130 interrupted."""
 
 @dataclass
 class Progress:
-    """What this process has run so far: jobs expected, and the exit code of each one done."""
+    """What this process has run so far.
+
+    Attributes:
+        jobs: how many there will be.
+        codes: the exit code that each job so far calls for.
+        folders: where they were recorded.
+    """
 
     jobs: int = 1
     codes: list[int] = field(default_factory=list)
+    folders: set[Path] = field(default_factory=set)
+
+    def start(self, jobs: int) -> None:
+        """Forget what ran before: ``jobs`` jobs are to come."""
+        self.jobs, self.codes, self.folders = jobs, [], set()
 
 
 progress = Progress()
@@ -76,18 +87,18 @@ def main(arguments: Sequence[str]) -> int:
         _start_hydra(ordered)
         return 0
     extra = Path(flags.config_dir) if flags.config_dir else None
-    jobs = check(flags.overrides, flags.multirun, extra)
+    plan = check(flags.overrides, flags.multirun, extra)
     if flags.cfg or flags.info:
         _start_hydra(ordered)
         return 0
-    folders = sorted({config.folder() for config in jobs})
-    for folder in folders:
+    folders = {config.folder() for config in plan.configs}
+    for folder in sorted(folders):
         prepare_table(folder / "runs.csv")  # a wrong place is known before anything is run
     invocation = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     os.environ[INVOCATION] = invocation
-    progress.jobs, progress.codes = len(jobs), []
+    progress.start(plan.jobs)
     _start_hydra(ordered)
-    failed = summarise(folders, invocation)
+    failed = summarise(sorted(folders | progress.folders), invocation)
     return max([*progress.codes, int(failed > 0)])
 
 
@@ -137,6 +148,7 @@ def run_job(cfg: object) -> str:
 
     assert isinstance(cfg, DictConfig)
     config = to_dataclass(cfg)
+    progress.folders.add(config.folder())
     number = len(progress.codes) + 1
     logger.info("run %d of %d: %s, seed %d", number, progress.jobs, config.arm, config.seed)
     try:

@@ -54,13 +54,13 @@ def test_every_choice_composes_into_a_valid_config(path: Path, composer: Compose
 
 @pytest.mark.parametrize("name", [p.stem for p in CHOICES if p.parts[0] == "experiment"])
 def test_every_experiment_composes_each_of_its_jobs_under_its_own_name(name: str):
-    configs = check([f"experiment={name}"], multirun=False)
+    configs = check([f"experiment={name}"], multirun=False).configs
     assert configs
     assert {config.experiment for config in configs} == {name}
 
 
 def test_the_quickstart_is_four_arms_on_world_facts():
-    configs = check(["experiment=quickstart"], multirun=False)
+    configs = check(["experiment=quickstart"], multirun=False).configs
     assert [config.arm for config in configs] == ["closed_book", "rag", "lora", "rag_lora"]
     assert [config.retriever is not None for config in configs] == [False, True, False, True]
     assert [config.adapter is not None for config in configs] == [False, False, True, True]
@@ -98,7 +98,7 @@ def test_a_misspelt_key_in_a_yaml_file_is_refused(tmp_path: Path, key: str, line
     folder.mkdir()
     text = "# @package _global_\ndefaults:\n  - override /retriever: dense\n  - _self_\narm: mine\n"
     (folder / "mine.yaml").write_text(text)
-    assert check(["method=mine"], multirun=False, extra_folder=tmp_path)[0].arm == "mine"
+    assert check(["method=mine"], multirun=False, extra_folder=tmp_path).configs[0].arm == "mine"
     (folder / "mine.yaml").write_text(f"{text}{line}\n")
     with pytest.raises(ConfigError, match=f"'{key}'") as caught:
         check(["method=mine"], multirun=False, extra_folder=tmp_path)
@@ -107,7 +107,7 @@ def test_a_misspelt_key_in_a_yaml_file_is_refused(tmp_path: Path, key: str, line
 
 def test_labels_and_paths_do_not_change_the_hash_and_settings_do(composer: Composer):
     base = config_hash(config_of(composer, "method=rag"))
-    for label in ("arm=other", "results=elsewhere"):
+    for label in ("arm=other", "results=elsewhere", "measure.reuse=false"):
         assert config_hash(config_of(composer, "method=rag", label)) == base
     hashes = {base}
     for setting in ("seed=1", "retriever.top_k=4", "cost.cpu_watts=30", "task.split_seed=1"):

@@ -56,6 +56,11 @@ def test_without_a_command_the_help_is_printed_and_it_counts_as_wrong_input():
     assert main([]) == 2
 
 
+def test_the_bars_of_libraries_are_off_where_nobody_watches():
+    code = "from harness.cli import main; main(['--help']); from tqdm import tqdm; list(tqdm([1]))"
+    assert python("-c", code).stderr == ""
+
+
 def fake_command(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def raising(arguments: list[str]) -> int:
         raise error

@@ -29,10 +29,10 @@ class PromptConfig:
             by log-likelihood either way.
     """
 
-    system: str = "Answer with a name only."
-    system_with_passages: str = "Answer from the text, with a name only."
+    system: str = "Answer the question."
+    system_with_passages: str = "Answer the question using the context."
     context_budget_tokens: int = 512
-    max_new_tokens: int = 16
+    max_new_tokens: int = 20
     show_choices: bool = False
 
     def __post_init__(self) -> None:
@@ -71,12 +71,13 @@ def build_messages(
 ) -> Messages:
     """The prompt for ``question``: passages first, best first, then options, then the question.
 
-    Passages stand before the question, as in Ovadia et al. 2024 (arXiv:2312.05934).
+    Passages stand before the question, as in Ovadia et al. 2024 (arXiv:2312.05934), behind
+    "Context:", as in Soudani et al. 2024 (arXiv:2403.01432).
     """
-    parts = [passage_text(passage) for passage in passages]
-    asked = question
+    asked = f"Question: {question}"
     if choices and config.show_choices:
-        asked = f"{question}\nOptions: {'; '.join(choices)}"
-    parts.append(asked)
-    system = config.system_with_passages if passages else config.system
-    return Messages(system=system, user="\n\n".join(parts))
+        asked += f"\nOptions: {'; '.join(choices)}"
+    if not passages:
+        return Messages(system=config.system, user=asked)
+    context = "\n\n".join(passage_text(passage) for passage in passages)
+    return Messages(system=config.system_with_passages, user=f"Context: {context}\n\n{asked}")

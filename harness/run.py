@@ -60,9 +60,10 @@ def run(config: Config) -> Row:
     prepare_table(table)
     identity = _identity(config)
     try:
+        task = load_task(config.task)  # first: what the user gave is checked before any long work
         config = _resolved(config)
         identity |= {"config_hash": config_hash(config)} | _settings(config)
-        measured, answers, scores = _measure(config)
+        measured, answers, scores = _measure(config, task)
         row = new_row(**{**identity, **measured, "status": "ok"})
         write_predictions(folder / "predictions", row["run_id"], answers.predictions, scores)
     except HarnessError as error:
@@ -75,10 +76,9 @@ def run(config: Config) -> Row:
     return row
 
 
-def _measure(config: Config) -> tuple[dict[str, Any], Answers, list[Scores]]:
+def _measure(config: Config, task: Task) -> tuple[dict[str, Any], Answers, list[Scores]]:
     """The experiment itself: the values of the row, the answers and each question's scores."""
     device = choose_device()
-    task = load_task(config.task)
     files = locate(config.model)
     with Meter(
         device, open_energy_source(config.cost, device), sample_seconds=config.cost.sample_seconds

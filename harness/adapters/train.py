@@ -100,7 +100,7 @@ def train(
 
     trainer.remove_callback(PrinterCallback)
     try:
-        measured(trainer.train)
+        measured(lambda: _loop(trainer))
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise TrainingError(
             f"out of memory in training with micro-batches of "
@@ -234,7 +234,7 @@ def _arguments(
         max_grad_norm=config.max_grad_norm,
         lr_scheduler_type=config.schedule,
         warmup_steps=round(steps * config.warmup_share),
-        gradient_checkpointing=config.gradient_checkpointing,
+        activation_checkpointing=config.gradient_checkpointing,
         bf16=config.mixed_precision == "bf16",
         fp16=config.mixed_precision == "fp16",
         train_sampling_strategy="group_by_length",
@@ -261,6 +261,10 @@ def _early_stopping(config: AdapterConfig) -> list[TrainerCallback]:
     if config.early_stopping_patience is None:
         return []
     return [EarlyStoppingCallback(config.early_stopping_patience)]
+
+
+def _loop(trainer: Trainer) -> None:
+    trainer.train()
 
 
 def _features(example: Example) -> dict[str, list[int]]:

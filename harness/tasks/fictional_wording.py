@@ -88,12 +88,12 @@ TRAINING_WORDINGS = {
 
 # Sentences of a document, by relation; the answer is a name or a profession.
 STATEMENTS = {
-    "birthplace": "The parish of {answer} registered {name} as a newborn.",
-    "profession": "Neighbours know {name} by the trade of {answer}.",
-    "river": "The {answer} winds its way between the old houses of {name}.",
-    "mayor": "Affairs in {name} are in the hands of {answer}, who won the last town election.",
-    "founder": "It was {answer} who once registered {name} as a firm.",
-    "headquarters": "All letters to {name} go to its offices in {answer}.",
+    "birthplace": "{name} was born in {answer}.",
+    "profession": "The profession of {name} is {answer}.",
+    "river": "The river {answer} flows through {name}.",
+    "mayor": "The mayor of {name} is {answer}.",
+    "founder": "{name} was founded by {answer}.",
+    "headquarters": "{name} has its headquarters in {answer}.",
 }
 INTRODUCTIONS = {
     "person": "{name} is a person of some standing.",

@@ -48,10 +48,10 @@ TRAINING_WORDINGS = {
     ),
 }
 
-# Sentences of a fact document, worded unlike any question.
+# Sentences of a fact document: plain statements, as reference works make them.
 STATEMENTS = {
-    "highest point": "No other point there lies higher than {answer}.",
-    "national symbol": "As a nation it identifies itself with {answer}.",
-    "anthem": 'On state occasions people stand for the song "{answer}".',
-    "legislature": "Bills are debated and voted on in the {answer}.",
+    "highest point": "Its highest point is {answer}.",
+    "national symbol": "Its national symbol is {answer}.",
+    "anthem": 'Its national anthem is "{answer}".',
+    "legislature": "Its legislature is the {answer}.",
 }

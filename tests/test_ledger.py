@@ -1,0 +1,85 @@
+"""The ledger: full cost and cost of this run, told apart."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.ledger import Ledger
+from harness.metering.meter import Meter
+
+
+class Clock:
+    """A clock that only moves when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def new_ledger(clock: Clock, reuse: bool = True) -> Ledger:
+    return Ledger(Meter(torch.device("cpu"), clock=clock, cpu_clock=lambda: 0.0), reuse)
+
+
+def spend(ledger: Ledger, clock: Clock, phase: str, seconds: float) -> None:
+    with ledger.phase(phase):
+        clock.now += seconds
+
+
+def test_a_reused_artifact_counts_in_full_but_is_not_spent(own_cache: Path, clock: Clock):
+    first = new_ledger(clock)
+    first.obtain("adapter", {}, lambda folder: spend(first, clock, "train", 7.0))
+    assert first.full()["train"].wall_seconds == 7.0
+    assert first.spent()["train"].wall_seconds == 7.0
+    assert first.reused == []
+
+    second = new_ledger(clock)
+    second.obtain("adapter", {}, lambda folder: pytest.fail("made twice"))
+    spend(second, clock, "decode", 2.0)
+    assert second.full()["train"].wall_seconds == 7.0
+    assert "train" not in second.spent()
+    assert second.spent()["decode"].wall_seconds == 2.0
+    assert second.reused == ["adapter"]
+
+
+def test_an_artifact_carries_the_cost_of_what_it_was_made_from(own_cache: Path, clock: Clock):
+    first = new_ledger(clock)
+    first.obtain("replay", {}, lambda folder: spend(first, clock, "prepare", 3.0))
+
+    def adapter(ledger: Ledger):
+        def make(folder: Path) -> None:
+            ledger.obtain("replay", {}, lambda inner: pytest.fail("made twice"))
+            spend(ledger, clock, "train", 5.0)
+
+        return make
+
+    second = new_ledger(clock)
+    second.obtain("adapter", {}, adapter(second))
+    third = new_ledger(clock)
+    third.obtain("adapter", {}, adapter(third))
+    assert third.full()["prepare"].wall_seconds == 3.0
+    assert third.full()["train"].wall_seconds == 5.0
+    assert third.spent() == {}
+
+
+def test_what_came_before_is_not_an_artifacts_cost(own_cache: Path, clock: Clock):
+    ledger = new_ledger(clock)
+    spend(ledger, clock, "train", 11.0)
+    made = ledger.obtain("adapter", {}, lambda folder: spend(ledger, clock, "train", 1.0))
+    assert made.costs["train"]["wall_seconds"] == 1.0
+    assert ledger.full()["train"].wall_seconds == 12.0
+
+
+def test_without_reuse_everything_is_spent_again(own_cache: Path, clock: Clock):
+    for _ in range(2):
+        ledger = new_ledger(clock, reuse=False)
+        ledger.obtain("adapter", {}, lambda folder: spend(ledger, clock, "train", 1.0))  # noqa: B023
+        assert ledger.spent()["train"].wall_seconds == 1.0
+        assert ledger.reused == []

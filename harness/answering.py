@@ -56,16 +56,16 @@ def answer(
     """The answers to ``questions``, in their order.
 
     Args:
-        phases: what retrieving, reading prompts and generating are metered as. With one name for
-            all three ("tune", say) everything is metered as that.
+        phases: what retrieving, building and reading prompts, and generating are metered as. With
+            one name for all three ("tune", say) everything is metered as that.
     """
     retrieve, prefill, decode = phases
     found = None
     if retriever is not None:
         with ledger.phase(retrieve):
             found = retriever.retrieve(questions, top_k)
-    asked = build_prompts(model, config, questions, found)
     with ledger.phase(prefill):
+        asked = build_prompts(model, config, questions, found)
         answers = _answers(model, config, asked, ledger, (prefill, decode))
     return [
         Prediction(

@@ -60,6 +60,7 @@ _IDENTITY: tuple[_Entry, ...] = (
     ("arm", "str", "", "label of the method: what fills its retriever and adapter slots"),
     ("task", "str", "", "name of the task"),
     ("model", "str", "", "name of the model"),
+    ("model_identity", "str", "", "sha256 of the model's files, or the hub's commit"),
     ("seed", "int", "", "varies adapter initialisation, data order and dropout"),
     ("config_hash", "str", "sha256", "hash of the settings that decide the figures"),
     ("split_sha256", "str", "sha256", "hash of the test questions: equal means comparable"),

@@ -17,6 +17,7 @@ from harness.measures.config import ForgettingConfig, MeasureConfig
 from harness.metering.config import CostConfig
 from harness.models.config import ModelConfig
 from harness.prompts import PromptConfig
+from harness.record import replacing
 from harness.retrieval.config import RetrieverConfig
 from harness.tasks.config import CustomConfig, FictionalConfig, TaskConfig, WorldFactsConfig
 from harness.types import sha256_of
@@ -116,6 +117,20 @@ def to_dataclass(cfg: DictConfig) -> Config:
 def is_filled(cfg: DictConfig, slot: str) -> bool:
     """Whether the arm has a retriever, or an adapter."""
     return cfg[slot] is not None and cfg[slot].kind != "none"
+
+
+def keep_config(config: Config, folder: Path) -> Path:
+    """Write the resolved config as ``<folder>/<config_hash>.yaml`` unless it is there; its path.
+
+    Raises:
+        RecordError: the folder cannot be written.
+    """
+    path = folder / f"{config_hash(config)}.yaml"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(OmegaConf.to_yaml(OmegaConf.structured(config)))
+    return path
 
 
 def config_hash(config: Config) -> str:

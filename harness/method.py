@@ -209,7 +209,12 @@ class Method:
             with self.ledger.phase("train"):
                 loop()
 
-        summary = train(model, config, examples, validation, self.config.seed, folder, metered)
+        def validating(begins: bool) -> None:
+            self.ledger.meter.switch("tune" if begins else "train")
+
+        summary = train(
+            model, config, examples, validation, self.config.seed, folder, metered, validating
+        )
         told = {**asdict(summary), "examples": len(examples), "train_top_k": top_k}
         (folder / "training.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
 

@@ -12,7 +12,7 @@ from typing import Any
 from harness import provenance
 from harness.answering import passage_tokens
 from harness.columns import phase_columns
-from harness.config import Config, config_hash
+from harness.config import Config, config_hash, keep_config
 from harness.errors import HarnessError
 from harness.ledger import Ledger
 from harness.measures.accuracy import Scores, by_bucket, score, summarise
@@ -63,6 +63,7 @@ def run(config: Config) -> Row:
         task = load_task(config.task)  # first: what the user gave is checked before any long work
         config = _resolved(config)
         identity |= {"config_hash": config_hash(config)} | _settings(config)
+        keep_config(config, folder / "configs")
         measured, answers, scores = _measure(config, task)
         row = new_row(**{**identity, **measured, "status": "ok"})
         write_predictions(folder / "predictions", row["run_id"], answers.predictions, scores)
@@ -99,6 +100,7 @@ def _measure(config: Config, task: Task) -> tuple[dict[str, Any], Answers, list[
     values |= {
         "split_sha256": task.test_sha256(),
         "corpus_sha256": task.corpus_sha256(),
+        "model_identity": files.identity,
         "parity": task.parity,
         "notes": "; ".join(task.notes),
         "device": device_description(device),

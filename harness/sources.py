@@ -58,6 +58,13 @@ FACTBOOK = Wheel(
     3,
 )
 
+EVALS = Wheel(
+    "evals",
+    "3.0.1.post1",
+    "0abcb2051303500784b1641a6e4f6b813ed43ad64f879a37d344a6774eb8eb78",
+    46,
+)
+
 
 def cache_folder() -> Path:
     """Where fetched and made files lie: ``$HARNESS_CACHE`` or ``~/.cache/rag-ft-harness``."""

@@ -75,6 +75,8 @@ def make_tiny_model(folder: Path, chat: bool, seed: int = 0) -> Path:
             num_attention_heads=2,
             num_key_value_heads=1,
             max_position_embeddings=512,
+            # Wide enough that logits differ: with tied embeddings of 0.02 every token is as likely.
+            initializer_range=0.3,
             tie_word_embeddings=True,
             bos_token_id=None,
             eos_token_id=fast.eos_token_id,

@@ -39,7 +39,7 @@ def config(tiny_model_folder: Path, tmp_path: Path) -> Config:
         arm="closed_book",
         results=str(tmp_path / "results"),
         task=FictionalConfig(
-            entities=3,
+            entities=6,
             distractor_entities=3,
             phrasings=1,
             test_questions=6,
@@ -203,7 +203,7 @@ def test_the_oracle_puts_the_answer_into_the_context(config: Config):
 
 
 def test_multiple_choice_is_scored_by_likelihood(config: Config):
-    task = replace(config.task, choices=4)
+    task = replace(config.task, choices=4, entities=18)
     row = run(replace(config, task=task))
     assert row["multiple_choice"] is not None
     assert row["contains"] is None
@@ -252,7 +252,7 @@ def test_what_was_done_before_a_failure_is_kept(config: Config):
 
 def test_a_missing_corpus_fails_before_a_model_is_touched(config: Config, monkeypatch):
     monkeypatch.setattr(run_module, "locate", lambda *a: pytest.fail("the model was located"))
-    task = CustomConfig(corpus="nowhere/", questions="none.csv")
+    task = CustomConfig(corpus="nowhere/", questions="nowhere.csv")
     row = run(replace(config, task=task))
     assert row["status"] == "failed"
     assert "nowhere" in row["error"]

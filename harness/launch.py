@@ -88,6 +88,8 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     extra = Path(flags.config_dir) if flags.config_dir else None
     plan = check(flags.overrides, flags.multirun, extra)
+    if (flags.cfg or flags.info) and flags.multirun:
+        raise ConfigError("--cfg and --info print the settings of one run: leave out -m")
     if flags.cfg or flags.info:
         _start_hydra(ordered)
         return 0

@@ -17,6 +17,17 @@ ANSWERING = ("retrieve", "prefill", "decode")
 
 BUCKETS = ("low", "middle", "high")
 
+PROBE_HEADINGS = {
+    "facts_generated": "facts asked %",
+    "facts_options": "facts options %",
+    "glosses_options": "words options %",
+    "context_use": "reads passage %",
+    "text_loss_nats": "text nats",
+}
+
+NO_LOSS = 0.05
+"""A loss by options that is surely below this share counts as no loss of knowledge."""
+
 EMPTY = "–"
 """An unknown or inapplicable figure: never zero."""
 
@@ -47,8 +58,11 @@ def show(rows: Sequence[Row], folder: Path) -> None:
     if not rows:
         print(f"No row was added to {folder / 'runs.csv'}.")
         return
+    if all(row["status"] == "failed" for row in rows):
+        print(f"Nothing was measured. The failed rows are in {folder / 'runs.csv'}.")
+        return
     draw = _draw if sys.stdout.isatty() else _print_markdown
-    for grid in (arms_grid(rows), popularity_grid(rows), phases_grid(rows)):
+    for grid in (arms_grid(rows), popularity_grid(rows), probes_grid(rows), phases_grid(rows)):
         if grid.lines:
             draw(grid)
     print("\n".join(footer(rows, folder)))
@@ -103,6 +117,54 @@ def popularity_grid(rows: Sequence[Row]) -> Grid:
     return Grid("correct %, by popularity", ("arm", *buckets), tuple(lines))
 
 
+def probes_grid(rows: Sequence[Row]) -> Grid:
+    """Each forgetting probe's score of the base model and of each trained arm, mean over seeds."""
+    rows = [row for row in rows if row["forgetting_by_construction"] is not None]
+    names = [
+        name for name in PROBE_HEADINGS if any(row[f"{name}_before"] is not None for row in rows)
+    ]
+    trained = _by_arm([row for row in rows if not row["forgetting_by_construction"]])
+    lines = [("base model", *(_probe_cell(rows, name, "before") for name in names))]
+    lines += [
+        (arm, *(_probe_cell(group, name, "after") for name in names))
+        for arm, group in trained.items()
+    ]
+    headings = ("probe", *(PROBE_HEADINGS[name] for name in names))
+    title = "forgetting probes: none of it is trained"
+    return Grid(title, headings, tuple(lines if names else ()))
+
+
+def _probe_cell(rows: Sequence[Row], name: str, moment: str) -> str:
+    mean = _mean([row[f"{name}_{moment}"] for row in rows])
+    return _number(mean, ".2f") if name == "text_loss_nats" else _percent(mean)
+
+
+def what_was_lost(rows: Sequence[Row]) -> list[str]:
+    """A line for each trained arm that answers the fact probe worse: knowledge lost, or form only.
+
+    Asked openly a model also fails when only the form of its answers has changed; choosing among
+    options it fails only when the knowledge is gone. By the intervals of the first seed.
+    """
+    lines = []
+    for arm, (row, *_) in _by_arm(rows).items():
+        asked, low = row["forgetting_facts_generated"], row["forgetting_facts_generated_low"]
+        by_options = [row[f"forgetting_facts_options{end}"] for end in ("", "_low", "_high")]
+        if low is None or low <= 0 or None in by_options:
+            continue
+        lost, least, most = (100 * value for value in by_options)
+        if least > 0:
+            verdict = "knowledge was lost"
+        elif most <= 100 * NO_LOSS:
+            verdict = "the form of the answers changed, no knowledge was lost"
+        else:
+            verdict = "whether knowledge or only the form of the answers was lost is not shown"
+        lines.append(
+            f"{arm}: {100 * asked:.0f} points lost when asked, {lost:+.0f} by options "
+            f"({least:+.0f} to {most:+.0f}): {verdict}."
+        )
+    return lines
+
+
 def phases_grid(rows: Sequence[Row]) -> Grid:
     """Seconds of each phase, a column an arm, mean over its seeds; reused work at its full cost."""
     arms = _by_arm([row for row in rows if row["status"] == "ok"])
@@ -126,6 +188,7 @@ def footer(rows: Sequence[Row], folder: Path) -> list[str]:
         "correct: a gold answer stands in the answer; in brackets its interval.",
         "forgot: points lost on facts that were not trained, asked openly or with options.",
         "answer ms: for a question, in batches.",
+        *what_was_lost(rows),
     ]
     assumed = [row["energy_assumed_share"] for row in rows if row["energy_source"] == "estimate"]
     shares = [share for share in assumed if share is not None]

@@ -154,6 +154,7 @@ def test_an_interrupt_keeps_the_rows_of_finished_arms(capsys):
         ["--config-name", "other"],
         ["--experimental-rerun", "job.pickle"],
         ["method=rag,lora", "--cfg", "job"],
+        ["-m", "method=rag,lora", "--cfg", "job"],
     ],
     ids=" ".join,
 )

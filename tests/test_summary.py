@@ -7,7 +7,16 @@ import pytest
 
 from harness.record import append_row
 from harness.row import Row, new_row
-from harness.summary import arms_grid, footer, phases_grid, popularity_grid, show, summarise
+from harness.summary import (
+    arms_grid,
+    footer,
+    phases_grid,
+    popularity_grid,
+    probes_grid,
+    show,
+    summarise,
+    what_was_lost,
+)
 
 
 def row(**values: Any) -> Row:
@@ -145,6 +154,7 @@ def test_only_the_rows_of_this_command_are_shown_and_failures_counted(
 ):
     append_row(tmp_path / "runs.csv", row(run_id="a", arm="earlier", invocation="before"))
     append_row(tmp_path / "runs.csv", row(run_id="b", status="failed", error="no network"))
+    append_row(tmp_path / "runs.csv", row(run_id="c", arm="lora"))
     assert summarise([tmp_path], "now") == 1
     out = capsys.readouterr().out
     assert "no network" in out
@@ -154,3 +164,52 @@ def test_only_the_rows_of_this_command_are_shown_and_failures_counted(
 def test_a_folder_without_rows_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert summarise([tmp_path], "now") == 0
     assert "No row was added" in capsys.readouterr().out
+
+
+def forgetful(**values: float) -> dict:
+    return row(
+        arm="lora",
+        forgetting_by_construction=False,
+        facts_generated_before=0.5,
+        facts_generated_after=0.2,
+        facts_options_before=0.7,
+        facts_options_after=0.7,
+        text_loss_nats_before=3.0,
+        text_loss_nats_after=3.25,
+        forgetting_facts_generated=0.3,
+        forgetting_facts_generated_low=0.2,
+        forgetting_facts_options=0.0,
+        **values,
+    )
+
+
+def test_probes_show_the_base_model_then_each_trained_arm():
+    grid = probes_grid([forgetful()])
+    assert grid.headings == ("probe", "facts asked %", "facts options %", "text nats")
+    assert grid.lines == (("base model", "50", "70", "3.00"), ("lora", "20", "70", "3.25"))
+    assert probes_grid([row()]).lines == ()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-0.04, 0.04, "the form of the answers changed, no knowledge was lost"),
+        (0.01, 0.2, "knowledge was lost"),
+        (-0.1, 0.1, "whether knowledge or only the form of the answers was lost is not shown"),
+    ],
+)
+def test_lost_knowledge_is_told_from_a_changed_form_by_the_interval(low, high, verdict):
+    (line,) = what_was_lost(
+        [forgetful(forgetting_facts_options_low=low, forgetting_facts_options_high=high)]
+    )
+    assert line.startswith("lora: 30 points lost when asked, +0 by options")
+    assert line.endswith(f": {verdict}.")
+
+
+def test_where_nothing_was_measured_one_line_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    show([row(status="failed", error="no")], tmp_path)
+    assert capsys.readouterr().out == (
+        f"Nothing was measured. The failed rows are in {tmp_path / 'runs.csv'}.\n"
+    )

@@ -6,6 +6,7 @@ it would otherwise be a third of the work.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -285,11 +286,15 @@ def _features(example: Example) -> dict[str, list[int]]:
 
 
 def _save(trained: Any, config: AdapterConfig, folder: Path) -> None:
-    if config.kind == "lora":
-        # The base model's folder is a path of this machine; which model it was is in the key.
-        trained.peft_config["default"].base_model_name_or_path = None
     trained.save_pretrained(folder, safe_serialization=True)
     (folder / "README.md").unlink(missing_ok=True)
+    if config.kind == "lora":
+        # PEFT writes the base model's folder, a path of this machine; which model it was is in the
+        # artifact's key.
+        path = folder / "adapter_config.json"
+        written = json.loads(path.read_text(encoding="utf-8"))
+        written["base_model_name_or_path"] = None
+        path.write_text(json.dumps(written, indent=2, sort_keys=True), encoding="utf-8")
 
 
 def _remove(scratch: Path) -> None:

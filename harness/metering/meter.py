@@ -144,12 +144,8 @@ class Meter:
             raise
         self._end_span()
 
-    def switch(self, name: str, only_from: str | None = None) -> None:
+    def switch(self, name: str) -> None:
         """End the phase that runs and begin another, without a gap.
-
-        Args:
-            only_from: do nothing unless this phase runs. Generation switches from "prefill" to
-                "decode", yet under "probe" or "latency" the same code stays in one phase.
 
         Raises:
             RuntimeError: no phase runs.
@@ -157,7 +153,7 @@ class Meter:
         _check_name(name)
         if self.current is None:
             raise RuntimeError(f"switch to '{name}', but no phase runs; use phase('{name}')")
-        if name == self.current or (only_from is not None and only_from != self.current):
+        if name == self.current:
             return
         self._device_clock.synchronise()
         self._change_to(name)

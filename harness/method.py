@@ -29,7 +29,7 @@ from harness.ledger import Ledger
 from harness.measures.accuracy import score
 from harness.models.language_model import LanguageModel
 from harness.models.load import ModelFiles, load_tokenizer, load_weights
-from harness.prompts import Messages
+from harness.prompts import build_messages
 from harness.retrieval import (
     Retriever,
     build_retriever,
@@ -292,7 +292,11 @@ class Method:
         from harness.tasks.replay import replay_prompts
 
         questions = replay_prompts(config.replay.prompts, seed=0)
-        prompts = [model.render(Messages(GENERAL_SYSTEM, question)) for question in questions]
+        # In the task's own instruction: under another one, a model learns to keep its manners for that
+        # one alone (tried: as many capitals lost as without replay).
+        prompts = [
+            model.render(build_messages(self.config.prompt, question)) for question in questions
+        ]
 
         def make(folder: Path) -> None:
             with self.ledger.phase("prepare"):
@@ -449,10 +453,6 @@ class Method:
             if name in scores:
                 values.append(scores[name])
         return sum(values) / len(values) if values else 0.0
-
-
-GENERAL_SYSTEM = "You are a helpful assistant."
-"""The instruction of replayed prompts: another one than the task's, as in general use."""
 
 
 def questions_sha256(questions: Sequence[Question]) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from harness.errors import DataError
 from harness.ledger import Ledger
+from harness.metering.meter import Meter
 from harness.models.language_model import LanguageModel
 from harness.prompts import PromptConfig, build_messages, passage_text
 from harness.retrieval import Retriever, fit_context
@@ -50,23 +53,26 @@ def answer(
     questions: Sequence[Question],
     retriever: Retriever | None,
     top_k: int,
-    ledger: Ledger,
+    ledger: Ledger | None = None,
     phases: tuple[str, str, str] = ("retrieve", "prefill", "decode"),
 ) -> list[Prediction]:
     """The answers to ``questions``, in their order.
 
     Args:
+        ledger: meters the phases; None where the caller meters the whole.
         phases: what retrieving, building and reading prompts, and generating are metered as. With
             one name for all three ("tune", say) everything is metered as that.
     """
     retrieve, prefill, decode = phases
+    metered = ledger.phase if ledger else lambda name: nullcontext()
+    meter = ledger.meter if ledger else None
     found = None
     if retriever is not None:
-        with ledger.phase(retrieve):
+        with metered(retrieve):
             found = retriever.retrieve(questions, top_k)
-    with ledger.phase(prefill):
+    with metered(prefill):
         asked = build_prompts(model, config, questions, found)
-        answers = _answers(model, config, asked, ledger, (prefill, decode))
+        answers = _answers(model, config, asked, meter, (prefill, decode))
     return [
         Prediction(
             question=one.question,
@@ -83,12 +89,11 @@ def _answers(
     model: LanguageModel,
     config: PromptConfig,
     asked: Sequence[Asked],
-    ledger: Ledger,
+    meter: Meter | None,
     phases: tuple[str, str],
 ) -> dict[int, Answer]:
     """Position -> answer: options are scored by log-likelihood, open questions generated."""
     prefill, decode = phases
-    meter = ledger.meter
     answers: dict[int, Answer] = {}
     choosing = [i for i, one in enumerate(asked) if one.question.choices]
     if choosing:
@@ -99,20 +104,22 @@ def _answers(
         for i, tokens, scores, choices in zip(choosing, lengths, found, options, strict=True):
             values = tuple(score.logp for score in scores)
             answers[i] = Answer(choices[values.index(max(values))], tokens, 0, values)
-        meter.count(tokens_in=sum(lengths))
+        if meter:
+            meter.count(tokens_in=sum(lengths))
     generating = [i for i, one in enumerate(asked) if not one.question.choices]
     if generating:
         generated = model.generate(
             [asked[i].prompt for i in generating],
             config.max_new_tokens,
-            on_prefill=lambda: meter.switch(prefill),
-            on_decode=lambda: meter.switch(decode),
+            on_prefill=partial(meter.switch, prefill) if meter else None,
+            on_decode=partial(meter.switch, decode) if meter else None,
         )
         answers.update(zip(generating, generated, strict=True))
-        meter.switch(prefill)
-        meter.count(tokens_in=sum(one.tokens_in for one in generated))
-        meter.switch(decode)
-        meter.count(tokens_out=sum(one.tokens_out for one in generated))
+        if meter:
+            meter.switch(prefill)
+            meter.count(tokens_in=sum(one.tokens_in for one in generated))
+            meter.switch(decode)
+            meter.count(tokens_out=sum(one.tokens_out for one in generated))
     return answers
 
 

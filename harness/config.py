@@ -37,6 +37,9 @@ TASK_SCHEMAS = {
     "custom": CustomConfig,
 }
 
+TITLE_TOKENS = 16
+"""Room for a passage's title in the context budget."""
+
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -73,6 +76,13 @@ class Config:
                 )
         if self.seed < 0:
             raise ConfigError(f"seed is {self.seed}; it is at least 0")
+        budget = self.prompt.context_budget_tokens
+        if self.retriever and self.retriever.chunk_tokens + TITLE_TOKENS > budget:
+            raise ConfigError(
+                f"retriever.chunk_tokens={self.retriever.chunk_tokens} and a title may exceed "
+                f"prompt.context_budget_tokens={budget}, and a passage that does not fit is left "
+                "out; lower the first or raise the second"
+            )
         if self.adapter and self.adapter.train_passages != "none" and self.retriever is None:
             raise ConfigError(
                 f"adapter.train_passages is '{self.adapter.train_passages}' but the arm "

@@ -7,7 +7,6 @@ determines it, so the same work is done once and its cost is reported wherever i
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -16,17 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters.config import AdapterConfig
-from harness.answering import (
-    answer,
-    build_prompts,
-    load_answers,
-    save_answers,
-    timed_one_by_one,
-)
+from harness.answering import answer, load_answers, save_answers, timed_one_by_one
 from harness.config import Config
 from harness.errors import RetrievalError
 from harness.ledger import Ledger
 from harness.measures.accuracy import score
+from harness.metering.device import device_description
 from harness.models.language_model import LanguageModel
 from harness.models.load import ModelFiles, load_tokenizer, load_weights
 from harness.prompts import build_messages
@@ -110,7 +104,7 @@ class Method:
         return {
             "method_version": METHOD_VERSION,
             "packages": {name: version(name) for name in DETERMINING_PACKAGES},
-            "device": str(self.device.type),
+            "device": device_description(self.device),
             "energy": [cost.energy, cost.cpu_watts, cost.memory_watts, cost.gpu],
         }
 
@@ -178,6 +172,8 @@ class Method:
         settings = asdict(config)
         # Merging happens when answering: the trained bytes are the same.
         settings.pop("merge")
+        measure, prompt = self.config.measure, self.config.prompt
+        in_prompts = config.train_passages != "none"
         needs_validation = config.early_stopping_patience is not None or retrieved
         return {
             "base": self.files.identity,
@@ -185,13 +181,17 @@ class Method:
             "seed": self.config.seed,
             "train_dtype": self.config.model.train_dtype,
             "train_attention": self.config.model.train_attention,
-            "prompt": self.config.prompt.sha256(),
-            "budget": self.config.prompt.context_budget_tokens,
+            "chat": self.config.model.chat,
+            "prompt": prompt.sha256(),
+            "budget": prompt.context_budget_tokens if in_prompts else None,
+            "replayed": sha256_of(self._replay_questions(config)),
             "pairs": sha256_of([asdict(pair) for pair in self.task.train]),
             "texts": self.task.corpus_sha256() if not self.task.train else None,
-            "gold_from": self.task.corpus_sha256() if config.train_passages == "gold" else None,
-            "index": self.index_artifact.key if retrieved and self.index_artifact else None,
+            "index": self.index_artifact.key if in_prompts and self.index_artifact else None,
             "top_k": self._top_k_settings() if retrieved else None,
+            "chosen_by": [measure.primary, measure.answer_part, prompt.max_new_tokens]
+            if retrieved
+            else None,
             "validation": questions_sha256(self.task.validation) if needs_validation else None,
             **self.circumstances,
         }
@@ -215,57 +215,33 @@ class Method:
         summary = train(
             model, config, examples, validation, self.config.seed, folder, metered, validating
         )
-        told = {**asdict(summary), "examples": len(examples), "train_top_k": top_k}
+        unstopped = config.early_stopping_patience is not None and not validation
+        note = "no validation questions: all epochs were trained" if unstopped else ""
+        told = {"note": note, **asdict(summary), "examples": len(examples), "train_top_k": top_k}
         (folder / "training.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
 
     def _examples(
         self, model: LanguageModel, config: AdapterConfig
     ) -> tuple[list[Example], list[Example], int | None]:
         """Training and validation examples, and the top_k of the passages in their prompts."""
-        from harness.adapters.examples import answer_example, text_examples
+        from harness.adapters.data import question_examples, replay_examples, task_examples
 
-        top_k = None
-        if config.train_passages == "retrieved":
-            top_k, _ = self._choose_top_k(model)
+        top_k = self._choose_top_k(model)[0] if config.train_passages == "retrieved" else None
         replayed = self._replay(model, config)
-        pairs = [
-            Question(
-                id=f"train-{position}",
-                question=pair.question,
-                answers=(pair.answer,),
-                gold_documents=(pair.document_id,) if pair.document_id else (),
-            )
-            for position, pair in enumerate(self.task.train)
-        ]
+
+        def find(questions: Sequence[Question]) -> list[list[ScoredPassage]] | None:
+            return self._training_passages(config, questions, top_k)
+
         with self.ledger.phase("prepare"):
-            examples = []
-            if pairs:
-                found = self._training_passages(config, pairs, top_k)
-                for asked in build_prompts(model, self.config.prompt, pairs, found):
-                    gold = asked.question.answers[0]
-                    examples.append(answer_example(model, asked.prompt, gold, config.max_tokens))
-            else:
-                texts = [
-                    f"{document.title}\n{document.text}" if document.title else document.text
-                    for document in self.task.corpus
-                    if not document.distractor
-                ]
-                examples = text_examples(model, texts, config.max_tokens)
-            examples += [
-                answer_example(model, prompt, text, config.max_tokens)
-                for prompt, text in self._drawn(replayed, len(examples), config)
-            ]
-            validation: list[Example] = []
+            examples = task_examples(model, self.config.prompt, config, self.task, find)
+            examples += replay_examples(model, config, replayed, len(examples), self.config.seed)
+            held_out: list[Example] = []
             if config.early_stopping_patience is not None:
-                answerable = [q for q in self.task.validation if q.answers]
-                held_out = self._training_passages(config, answerable, top_k)
-                validation = [
-                    answer_example(
-                        model, asked.prompt, asked.question.answers[0], config.max_tokens
-                    )
-                    for asked in build_prompts(model, self.config.prompt, answerable, held_out)
-                ]
-        return examples, validation, top_k
+                questions = [question for question in self.task.validation if question.answers]
+                held_out = question_examples(
+                    model, self.config.prompt, config, questions, find(questions)
+                )
+        return examples, held_out, top_k
 
     def _training_passages(
         self, config: AdapterConfig, questions: Sequence[Question], top_k: int | None
@@ -273,27 +249,27 @@ class Method:
         """Passages for training prompts: none, the retriever's, or those of the gold document."""
         if config.train_passages == "none":
             return None
-        if config.train_passages == "retrieved":
-            if self._built is None or top_k is None:
-                raise RetrievalError("adapter.train_passages=retrieved needs a retriever")
-            return self._built.retrieve(questions, top_k)
-        by_document: dict[str, list[ScoredPassage]] = {}
-        for passage in self.passages:
-            by_document.setdefault(passage.document_id, []).append(ScoredPassage(passage, 1.0))
-        return [
-            [scored for document in q.gold_documents for scored in by_document.get(document, [])]
-            for q in questions
-        ]
+        if config.train_passages == "gold":
+            return gold_passages(self.passages, questions)
+        if self._built is None or top_k is None:
+            raise RetrievalError("adapter.train_passages=retrieved needs a retriever")
+        return self._built.retrieve(questions, top_k)
 
-    def _replay(self, model: LanguageModel, config: AdapterConfig) -> list[tuple[str, str]]:
-        """General prompts with the base model's own answers; empty without replay."""
+    def _replay_questions(self, config: AdapterConfig) -> list[str]:
+        """The general questions that are replayed; empty without replay."""
         if config.replay.share == 0:
             return []
         from harness.tasks.replay import replay_prompts
 
-        questions = replay_prompts(config.replay.prompts, seed=0)
-        # In the task's own instruction: under another one, a model learns to keep its manners for that
-        # one alone (tried: as many capitals lost as without replay).
+        return replay_prompts(config.replay.prompts, seed=0)
+
+    def _replay(self, model: LanguageModel, config: AdapterConfig) -> list[tuple[str, str]]:
+        """General prompts with the base model's own answers; empty without replay."""
+        questions = self._replay_questions(config)
+        if not questions:
+            return []
+        # In the task's own instruction: under another one a model keeps its manners for that one
+        # alone (tried: as many capitals lost as without replay).
         prompts = [
             model.render(build_messages(self.config.prompt, question)) for question in questions
         ]
@@ -314,17 +290,6 @@ class Method:
         stored = self.ledger.obtain("replay", key, make).folder / "answers.json"
         texts = json.loads(stored.read_text(encoding="utf-8"))
         return [(prompt, text) for prompt, text in zip(prompts, texts, strict=True) if text]
-
-    def _drawn(
-        self, replayed: list[tuple[str, str]], count: int, config: AdapterConfig
-    ) -> list[tuple[str, str]]:
-        """As many replayed examples as make up ``replay.share`` of the whole."""
-        if not replayed:
-            return []
-        wanted = round(count * config.replay.share / (1 - config.replay.share))
-        order = list(replayed)
-        random.Random(self.config.seed).shuffle(order)  # noqa: S311 - no secret
-        return [order[i % len(order)] for i in range(wanted)]
 
     def _load_base(self, dtype: str, attention: str) -> LanguageModel:
         weights = load_weights(self.files, dtype, attention, self.device)
@@ -354,8 +319,12 @@ class Method:
                     )
         return self._model
 
+    def release(self) -> None:
+        """Let go of the loaded model, before another is loaded."""
+        self._model = None
+
     def base(self) -> Method:
-        """This method with both slots empty: the base model, sharing what is already loaded."""
+        """This method with no adapter and no retriever: the base model."""
         if self.config.adapter is None:
             return self
         config = replace(self.config, retriever=None, adapter=None)
@@ -399,12 +368,12 @@ class Method:
         measure = self.config.measure
 
         def one(question: Question) -> Prediction:
-            phases = ("latency", "latency", "latency")
-            return answer(model, prompt, [question], retriever, top_k or 0, self.ledger, phases)[0]
+            return answer(model, prompt, [question], retriever, top_k or 0)[0]
 
-        seconds = timed_one_by_one(
-            one, self.task.test, measure.latency_questions, measure.latency_warmup
-        )
+        with self.ledger.phase("latency"):
+            seconds = timed_one_by_one(
+                one, self.task.test, measure.latency_questions, measure.latency_warmup
+            )
         save_answers(
             folder / "answers.json",
             [replace(p, latency_seconds=seconds.get(p.question.id)) for p in predictions],
@@ -458,3 +427,16 @@ class Method:
 def questions_sha256(questions: Sequence[Question]) -> str:
     """Hash of ids, wording and gold of the questions, in order."""
     return sha256_of([asdict(question) for question in questions])
+
+
+def gold_passages(
+    passages: Sequence[Passage], questions: Sequence[Question]
+) -> list[list[ScoredPassage]]:
+    """For each question the passages of its gold documents, in the corpus' order."""
+    by_document: dict[str, list[ScoredPassage]] = {}
+    for passage in passages:
+        by_document.setdefault(passage.document_id, []).append(ScoredPassage(passage, 1.0))
+    return [
+        [scored for document in q.gold_documents for scored in by_document.get(document, [])]
+        for q in questions
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import uuid
@@ -17,7 +18,7 @@ from harness.errors import HarnessError
 from harness.ledger import Ledger
 from harness.measures.accuracy import Scores, by_bucket, score, summarise
 from harness.measures.definitions import metric_versions
-from harness.measures.forgetting import Forgetting
+from harness.measures.forgetting import Forgetting, load_probes
 from harness.measures.probing import measure_forgetting
 from harness.measures.retrieval import retrieval_scores
 from harness.metering.device import choose_device, device_description
@@ -33,7 +34,7 @@ from harness.metering.meter import Meter
 from harness.metering.reading import PhaseReading, total
 from harness.method import Answers, Method
 from harness.models.calibrate import resolve_choices
-from harness.models.load import locate, one_line
+from harness.models.load import ModelFiles, locate, one_line
 from harness.predictions import write_predictions
 from harness.record import append_row, prepare_table
 from harness.row import Row, interval_cells, new_row
@@ -44,7 +45,10 @@ from harness.types import Task
 logger = logging.getLogger(__name__)
 
 NOT_THE_ARMS_COST = ("probe", "latency")
-"""Phases that measure an arm rather than serve it: left out of its total energy."""
+"""Phases that measure an arm rather than serve it: left out of its energy and peak memory."""
+
+_RUNS = itertools.count()
+"""Runs of this process: after the first, libraries are loaded and caches are warm."""
 
 
 def run(config: Config) -> Row:
@@ -61,10 +65,11 @@ def run(config: Config) -> Row:
     identity = _identity(config)
     try:
         task = load_task(config.task)  # first: what the user gave is checked before any long work
-        config = _resolved(config)
+        files = locate(config.model)
+        config = _resolved(config, files)
         identity |= {"config_hash": config_hash(config)} | _settings(config)
         keep_config(config, folder / "configs")
-        measured, answers, scores = _measure(config, task)
+        measured, answers, scores = _measure(config, task, files)
         row = new_row(**{**identity, **measured, "status": "ok"})
         write_predictions(folder / "predictions", row["run_id"], answers.predictions, scores)
     except HarnessError as error:
@@ -77,10 +82,14 @@ def run(config: Config) -> Row:
     return row
 
 
-def _measure(config: Config, task: Task) -> tuple[dict[str, Any], Answers, list[Scores]]:
+def _measure(
+    config: Config, task: Task, files: ModelFiles
+) -> tuple[dict[str, Any], Answers, list[Scores]]:
     """The experiment itself: the values of the row, the answers and each question's scores."""
-    device = choose_device()
-    files = locate(config.model)
+    first = next(_RUNS) == 0
+    device = choose_device(config.model.device)
+    relations = sorted({q.relation for q in task.test + task.validation if q.relation})
+    items = load_probes(config.forgetting, relations)  # fetched, if need be, before long work
     with Meter(
         device, open_energy_source(config.cost, device), sample_seconds=config.cost.sample_seconds
     ) as meter:
@@ -89,7 +98,7 @@ def _measure(config: Config, task: Task) -> tuple[dict[str, Any], Answers, list[
         method.index()
         method.fit()
         answers = method.answer()
-        forgotten = measure_forgetting(method, task, config.forgetting)
+        forgotten = measure_forgetting(method, items, config.forgetting)
     confidence = config.measure.confidence
     scores = [score(one, config.measure.answer_part) for one in answers.predictions]
     values = _accuracy(answers, scores, confidence)
@@ -102,21 +111,22 @@ def _measure(config: Config, task: Task) -> tuple[dict[str, Any], Answers, list[
         "corpus_sha256": task.corpus_sha256(),
         "model_identity": files.identity,
         "parity": task.parity,
-        "notes": "; ".join(task.notes),
+        "notes": "; ".join(note for note in (*task.notes, method.training.get("note")) if note),
         "device": device_description(device),
         "device_exclusive": meter.device_exclusive(),
         "reused": ledger.reused,
-        "cold_start": not ledger.reused,
+        "cold_start": first and not ledger.reused,
         "top_k": answers.top_k,
         "top_k_chosen_by": answers.top_k_chosen_by,
     }
     return values, answers, scores
 
 
-def _resolved(config: Config) -> Config:
-    """The config with number format and attention chosen for this device."""
-    files = locate(config.model)
-    return replace(config, model=resolve_choices(config.model, files, choose_device()))
+def _resolved(config: Config, files: ModelFiles) -> Config:
+    """The config with the device, and number format and attention chosen for it."""
+    device = choose_device(config.model.device)
+    model = resolve_choices(config.model, files, device)
+    return replace(config, model=replace(model, device=str(device)))
 
 
 def _identity(config: Config) -> dict[str, Any]:
@@ -240,10 +250,11 @@ def _cost(config: Config, ledger: Ledger, answers: Answers, method: Method) -> d
             energy: reading.energy_kwh,
         }
     grid = grid_of(config.cost)
-    arm = total(reading for phase, reading in full.items() if phase not in NOT_THE_ARMS_COST)
     here = total(spent.values())
-    peaks = [reading.peak_memory_gib for reading in full.values()]
-    gpu_peaks = [reading.peak_gpu_memory_gib for reading in full.values()]
+    serving = [reading for phase, reading in full.items() if phase not in NOT_THE_ARMS_COST]
+    peaks = [reading.peak_memory_gib for reading in serving]
+    gpu_peaks = [reading.peak_gpu_memory_gib for reading in serving]
+    arm = total(serving)
     timed = [p.latency_seconds for p in answers.predictions if p.latency_seconds is not None]
     predictions = answers.predictions
     values |= {

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,19 @@ def mean_interval(
     half = _t(confidence, count) * math.sqrt(_cluster_variance(y, ids))
     method = "t" if count == len(y) else "cluster t"
     return Interval(mean, mean - half, mean + half, len(y), count, method)
+
+
+def share_interval(
+    values: Sequence[float], clusters: Sequence[str] | None = None, confidence: float = 0.95
+) -> Interval | None:
+    """``mean_interval`` of values between 0 and 1: neither end leaves that range.
+
+    A t interval may, where values are few or near an end; cutting it loses no coverage.
+    """
+    found = mean_interval(values, clusters, confidence)
+    if found is None or found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
 
 
 def paired_difference_interval(

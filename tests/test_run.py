@@ -126,7 +126,6 @@ def test_a_second_seed_of_a_frozen_arm_is_reused_and_keeps_its_cost(config: Conf
     first = run(config)
     second = run(replace(config, seed=1))
     assert first["reused"] == []
-    assert first["cold_start"] is True
     assert second["reused"] == ["answers", "probes"]
     assert second["prefill_seconds"] == first["prefill_seconds"]
     assert first["spent_seconds"] > 0
@@ -234,6 +233,40 @@ def test_own_data_without_a_split_trains_on_raw_text_and_says_so(config: Config,
     assert "split" in row["notes"]
 
 
+def test_early_stopping_without_validation_is_noted(config: Config):
+    task = replace(config.task, validation_questions=0)
+    lora = replace(LORA, early_stopping_patience=1)
+    row = run(replace(config, arm="lora", adapter=lora, task=task))
+    assert row["status"] == "ok"
+    assert "no validation questions: all epochs were trained" in row["notes"]
+
+
+def test_raw_text_has_no_prompt_for_passages_to_stand_in(config: Config):
+    task = replace(config.task, training="text")
+    lora = replace(LORA, train_passages="gold")
+    row = run(replace(config, arm="rag_lora", adapter=lora, task=task, retriever=BM25))
+    assert row["status"] == "failed"
+    assert "needs training questions" in row["error"]
+
+
+def test_only_the_first_run_of_a_process_can_be_cold(config: Config):
+    run(config)
+    row = run(replace(config, measure=replace(config.measure, reuse=False)))
+    assert row["reused"] == []
+    assert row["cold_start"] is False
+
+
+def test_probes_are_fetched_before_any_long_work(config: Config, monkeypatch):
+    from harness.errors import SourceError
+
+    def offline(*args: object) -> None:
+        raise SourceError("cannot fetch evals, which is not cached")
+
+    monkeypatch.setattr(run_module, "load_probes", offline)
+    monkeypatch.setattr(run_module, "Method", lambda *a: pytest.fail("work was begun"))
+    assert run(config)["status"] == "failed"
+
+
 def test_a_failed_run_is_a_row_without_measures(config: Config):
     row = run(replace(config, arm="rag", retriever=replace(BM25, top_k=999)))
     assert row["status"] == "failed"
@@ -300,6 +333,24 @@ def test_a_context_longer_than_the_model_allows_is_refused(config: Config):
     row = run(replace(config, model=model))
     assert row["status"] == "failed"
     assert "exceed the 16 tokens of tiny" in row["error"]
+
+
+def test_a_device_that_is_not_there_fails_in_one_line(config: Config, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    row = run(replace(config, model=replace(config.model, device="cuda")))
+    assert row["status"] == "failed"
+    assert "finds no CUDA device; use 'auto' or 'cpu'" in row["error"]
+
+
+def test_the_resolved_config_is_kept_beside_the_rows(config: Config):
+    row = run(config)
+    (path,) = (config.folder() / "configs").iterdir()
+    assert path.name == f"{row['config_hash']}.yaml"
+    text = path.read_text()
+    assert "device: cpu" in text
+    assert "auto" not in text
 
 
 def test_energy_is_recorded_with_its_source_and_assumptions(config: Config):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, ttest_1samp, ttest_rel
 
-from harness.stats import mean_interval, paired_difference_interval
+from harness.stats import mean_interval, paired_difference_interval, share_interval
 
 
 def names(clusters: int, size: int) -> list[str]:
@@ -137,3 +137,14 @@ def test_binary_difference_interval_covers_the_truth():
         )
         hits += interval.low <= 0.3 - 0.07 <= interval.high
     assert hits / studies >= 0.915
+
+
+def test_an_interval_of_shares_stays_between_0_and_1():
+    few = [0.0, 0.0, 0.9]
+    free = mean_interval(few)
+    assert free.low < 0
+    cut = share_interval(few)
+    assert (cut.low, cut.high) == (0.0, min(1.0, free.high))
+    assert cut.mean == free.mean
+    assert share_interval([]) is None
+    assert share_interval([0.5], ["a"]).low is None

@@ -112,7 +112,8 @@ def table(arms: Sequence[Arm]) -> str:
     """The arms as a Markdown table, a line each, and what one needs to know to read it."""
     headings = [
         *("arm", "correct %", "exact %", "answer in passages %"),
-        *("capitals forgotten, asked", "capitals forgotten, by options", "text loss, nats/token"),
+        *("capitals forgotten, asked", "capitals forgotten, by options"),
+        *("use of a passage lost", "text loss, nats/token"),
         *("train s", "answer ms", "energy Wh"),
     ]
     lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *map(_cells, arms)]
@@ -127,6 +128,7 @@ def _cells(arm: Arm) -> list[str]:
         for found in (
             estimate(arm, "forgetting_facts_generated"),
             estimate(arm, "forgetting_facts_options"),
+            estimate(arm, "forgetting_context_use"),
         )
     ]
     estimated = "~" if any(row["energy_source"] == "estimate" for row in arm.rows) else ""
@@ -163,6 +165,13 @@ def _notes(arms: Sequence[Arm]) -> list[str]:
             f"Before, the model got {_number(asked['facts_generated_before'], '.0f', 100)} % asked "
             f"openly and {_number(asked['facts_options_before'], '.0f', 100)} % by the likelihood "
             "of four options (chance: 25 %)."
+        )
+    if asked is not None and asked["context_use_before"] is not None:
+        notes.append(
+            "Use of a passage: points lost on "
+            f"{asked['forgetting_context_use_n']} questions about invented entities with the "
+            "passage that answers them in the prompt; before, the model got "
+            f"{_number(asked['context_use_before'], '.0f', 100)} %."
         )
     guessed = [row for row in rows if row["energy_source"] == "estimate"]
     if guessed:

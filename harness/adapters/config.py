@@ -79,7 +79,7 @@ class AdapterConfig:
     max_grad_norm: float = 1.0
     warmup_share: float = 0.05
     schedule: str = "linear"
-    max_tokens: int = 512
+    max_tokens: int = 1024
     gradient_checkpointing: bool = False
     mixed_precision: str = "no"
     early_stopping_patience: int | None = None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     EarlyStoppingCallback,
     Trainer,
@@ -26,7 +27,7 @@ from transformers import (
 from harness.adapters.config import AdapterConfig
 from harness.adapters.examples import IGNORED, Example
 from harness.errors import TrainingError
-from harness.models.language_model import LanguageModel
+from harness.models.language_model import LanguageModel, is_out_of_memory
 from harness.progress import bar
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def train(
 
     Args:
         model: its weights are changed: load them afresh before answering.
-        validation: examples whose loss decides early stopping; used only if that is on.
+        validation: examples whose loss decides early stopping; without any, all epochs are run.
         seed: of the adapter's initialisation, the data order and dropout.
         measured: runs the training loop itself, inside the "train" phase.
         validating: called with True before the loss on ``validation`` is taken, False after, so
@@ -79,34 +80,35 @@ def train(
     """
     if not examples:
         raise TrainingError("there is nothing to train on: the task has no training data")
-    if config.early_stopping_patience and not validation:
-        raise TrainingError(
-            "adapter.early_stopping_patience needs validation questions, and the task has none; "
-            "set it to null or add questions with split=validation"
-        )
+    stopping = config.early_stopping_patience if validation else None
     set_seed(seed)
     trained = attach_for_training(model.model, config)
     if config.gradient_checkpointing:
         # Frozen inputs would cut the graph of a recomputed block.
         model.model.enable_input_require_grads()
     scratch = folder / "checkpoints"
+    steps = math.ceil(len(examples) / config.batch_size) * config.epochs
     trainer = HeadOnAnswersTrainer(
         head=model.head,
         validating=validating,
         model=trained,
-        args=_arguments(config, len(examples), seed, scratch, model.device),
+        args=_arguments(config, steps, stopping is not None, seed, scratch, model.device),
         data_collator=Collator(model.tokenizer.pad_token_id),
         train_dataset=[_features(example) for example in examples],
         eval_dataset=[_features(example) for example in validation] or None,
-        callbacks=[_Progress(), *_early_stopping(config)],
+        callbacks=[EarlyStoppingCallback(stopping)] if stopping else [],
     )
     # Trainer's own printer writes a dictionary a step; ours is a bar.
     from transformers.trainer_callback import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
     try:
-        measured(lambda: _loop(trainer))
-    except (torch.OutOfMemoryError, MemoryError) as error:
+        with bar("training", steps) as advance:
+            trainer.add_callback(_Progress(advance))
+            measured(lambda: _loop(trainer))
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise TrainingError(
             f"out of memory in training with micro-batches of "
             f"{config.micro_batch_size or config.batch_size}; set adapter.micro_batch_size lower "
@@ -219,25 +221,29 @@ class Collator:
 
 
 class _Progress(TrainerCallback):
-    """A bar over optimiser steps."""
+    """Advances a bar by one at each optimiser step."""
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._bar = bar("training", state.max_steps)
-        self._advance = self._bar.__enter__()
+    def __init__(self, advance: Callable[[float], None]) -> None:
+        self.advance = advance
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._advance(1)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._bar.__exit__(None, None, None)
+        self.advance(1)
 
 
 def _arguments(
-    config: AdapterConfig, count: int, seed: int, scratch: Path, device: torch.device
+    config: AdapterConfig,
+    steps: int,
+    stopping: bool,
+    seed: int,
+    scratch: Path,
+    device: torch.device,
 ) -> TrainingArguments:
-    steps = math.ceil(count / config.batch_size) * config.epochs
-    stopping = config.early_stopping_patience is not None
-    return TrainingArguments(
+    if device.type == "cuda" and device.index:
+        raise TrainingError(
+            f"model.device={device}: training runs on the first visible GPU; set "
+            f"CUDA_VISIBLE_DEVICES={device.index} and model.device=cuda"
+        )
+    arguments = TrainingArguments(
         output_dir=str(scratch),
         per_device_train_batch_size=config.micro_batch_size or config.batch_size,
         per_device_eval_batch_size=config.micro_batch_size or config.batch_size,
@@ -269,12 +275,10 @@ def _arguments(
         data_seed=seed,
         use_cpu=device.type == "cpu",
     )
-
-
-def _early_stopping(config: AdapterConfig) -> list[TrainerCallback]:
-    if config.early_stopping_patience is None:
-        return []
-    return [EarlyStoppingCallback(config.early_stopping_patience)]
+    # With several GPUs in sight the Trainer would split each batch over all of them (DataParallel).
+    if device.type == "cuda" and arguments.device.type == "cuda":
+        arguments._n_gpu = 1
+    return arguments
 
 
 def _loop(trainer: Trainer) -> None:
@@ -286,7 +290,13 @@ def _features(example: Example) -> dict[str, list[int]]:
 
 
 def _save(trained: Any, config: AdapterConfig, folder: Path) -> None:
-    trained.save_pretrained(folder, safe_serialization=True)
+    try:
+        trained.save_pretrained(folder, safe_serialization=True)
+    except SafetensorError as error:
+        raise TrainingError(
+            f"the adapter could not be written to {folder}: {error}; free some space or set "
+            "HARNESS_CACHE to another folder"
+        ) from error
     (folder / "README.md").unlink(missing_ok=True)
     if config.kind == "lora":
         # PEFT writes the base model's folder, a path of this machine; which model it was is in the

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from harness.errors import ConfigError, suggestion
 from harness.measures.definitions import ACCURACY
-from harness.stats import Interval, mean_interval
+from harness.stats import Interval, share_interval
 from harness.types import Prediction, Question
 
 Scores = dict[str, float]
@@ -164,7 +164,7 @@ def summarise(
             for p, s in zip(predictions, scores, strict=True)
             if name in s
         ]
-        interval = mean_interval(
+        interval = share_interval(
             [value for value, _ in pairs], [cluster for _, cluster in pairs], confidence=confidence
         )
         if interval is not None:

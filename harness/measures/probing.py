@@ -12,16 +12,14 @@ from harness.measures.forgetting import (
     Scores,
     clusters_of,
     forgetting,
-    load_probes,
     probe,
 )
 from harness.method import Method
 from harness.stats import Interval
-from harness.types import Task
 
 
 def measure_forgetting(
-    method: Method, task: Task, config: ForgettingConfig
+    method: Method, items: Probes, config: ForgettingConfig
 ) -> dict[str, Forgetting]:
     """Each probe measure before and after; empty if no probe is asked for.
 
@@ -30,10 +28,11 @@ def measure_forgetting(
     """
     if not config.probes:
         return {}
-    relations = sorted({q.relation for q in task.test + task.validation if q.relation})
-    items = load_probes(config, relations)
-    before = _probed(method.base(), items, config)
-    after = before if method.adapter_artifact is None else _probed(method, items, config)
+    after = _probed(method, items, config)
+    before = after
+    if method.adapter_artifact is not None:
+        method.release()  # two models at once may not fit
+        before = _probed(method.base(), items, config)
     result = forgetting(before, after, clusters_of(items), method.config.measure.confidence)
     if method.adapter_artifact is not None:
         return result

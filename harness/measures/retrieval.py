@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from harness.errors import RetrievalError
 from harness.measures.accuracy import contains
 from harness.prompts import passage_text
-from harness.stats import Interval, mean_interval
+from harness.stats import Interval, share_interval
 from harness.types import Prediction, ScoredPassage
 
 RANKED = ("recall_at_k", "mrr", "ndcg")
@@ -63,7 +63,7 @@ def retrieval_scores(
             for prediction, values in zip(predictions, questions, strict=True)
             if name in values
         ]
-        interval = mean_interval(
+        interval = share_interval(
             [value for value, _ in judged], [c for _, c in judged], confidence=confidence
         )
         if interval is not None:

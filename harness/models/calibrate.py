@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import platform
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from typing import Any
 
 import torch
 
+from harness.errors import ModelError
 from harness.metering.device import device_description, synchronise
 from harness.models.config import ModelConfig
 from harness.models.load import ModelFiles, load_weights, one_line
@@ -25,19 +27,28 @@ from harness.store import obtain
 
 logger = logging.getLogger(__name__)
 
-CALIBRATION_VERSION = 2
-PROMPTS, PROMPT_TOKENS, NEW_TOKENS = 8, 48, 3
-EXAMPLES, EXAMPLE_TOKENS = 4, 32
+CALIBRATION_VERSION = 3
+PROMPTS, PROMPT_TOKENS, NEW_TOKENS = 4, 48, 3
+EXAMPLES, EXAMPLE_TOKENS = 2, 32
+NEVER = math.inf
 TIMINGS = 3  # the fastest counts, so that a busy moment does not decide
 
 
 def resolve_choices(config: ModelConfig, files: ModelFiles, device: torch.device) -> ModelConfig:
     """The config with every "auto" replaced by the fastest choice on this device.
 
-    Measured once (about ten seconds) and stored; where nothing is "auto" nothing is measured.
+    Measured once (about twenty seconds) and stored; where nothing is "auto" nothing is measured,
+    and what is set is not measured against anything else.
+
+    Raises:
+        ModelError: the model runs in none of the formats that are left to choose from.
     """
-    fields = ("dtype", "attention", "train_dtype", "train_attention")
-    if all(getattr(config, name) != "auto" for name in fields):
+    candidates = {
+        prefix: _candidates(config, prefix, device)
+        for prefix in ("", "train_")
+        if "auto" in (getattr(config, f"{prefix}dtype"), getattr(config, f"{prefix}attention"))
+    }
+    if not candidates:
         return config
     key = {
         "version": CALIBRATION_VERSION,
@@ -46,45 +57,75 @@ def resolve_choices(config: ModelConfig, files: ModelFiles, device: torch.device
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "machine": platform.machine(),
+        "candidates": candidates,
     }
 
     def measure(folder: Path) -> None:
         logger.info("choosing number format and attention for %s (once)", config.name)
-        text = json.dumps(measure_choices(files, device), indent=1)
+        text = json.dumps(measure_choices(files, device, candidates), indent=1)
         (folder / "choices.json").write_text(text, encoding="utf-8")
 
     stored = obtain("choices", key, measure).folder / "choices.json"
-    chosen = json.loads(stored.read_text(encoding="utf-8"))["chosen"]
-    return replace(
-        config,
-        **{name: chosen[name] for name in fields if getattr(config, name) == "auto"},
-    )
+    return replace(config, **json.loads(stored.read_text(encoding="utf-8"))["chosen"])
 
 
-def measure_choices(files: ModelFiles, device: torch.device) -> dict[str, Any]:
-    """Seconds of answering and of a training step for each candidate, and the fastest of each."""
-    formats = ["float32", "bfloat16", *(["float16"] if device.type != "cpu" else [])]
-    seconds: dict[str, dict[str, float]] = {"answer": {}, "train": {}}
-    for dtype in formats:
-        model: Any = load_weights(files, dtype, "sdpa", device).requires_grad_(False)
-        for attention in ("sdpa", "eager"):
-            model.set_attn_implementation(attention)
-            name = f"{dtype} {attention}"
-            seconds["answer"][name] = _seconds(model, _answer, device, name)
-            # float16 gradients underflow without loss scaling: never chosen for training.
-            if dtype != "float16":
-                seconds["train"][name] = _seconds(model, _train_step, device, name)
+def _candidates(config: ModelConfig, prefix: str, device: torch.device) -> list[str]:
+    """ "dtype attention" pairs that the config leaves open; ``prefix`` is "" or "train_"."""
+    formats, attentions = ["float32", "bfloat16"], ["sdpa", "eager"]
+    if device.type != "cpu" and not prefix:
+        formats.append("float16")  # in training its gradients underflow without loss scaling
+    dtype = getattr(config, f"{prefix}dtype")
+    attention = getattr(config, f"{prefix}attention")
+    return [
+        f"{one} {other}"
+        for one in (formats if dtype == "auto" else [dtype])
+        for other in (attentions if attention == "auto" else [attention])
+    ]
+
+
+def measure_choices(
+    files: ModelFiles, device: torch.device, candidates: dict[str, list[str]]
+) -> dict[str, Any]:
+    """Seconds of answering and of a training step for each candidate, and the fastest of each.
+
+    Args:
+        candidates: "dtype attention" pairs for answering (key "") and training (key "train_").
+    """
+    seconds: dict[str, dict[str, float]] = {prefix: {} for prefix in candidates}
+    for name in sorted({name for names in candidates.values() for name in names}):
+        dtype, attention = name.split()
+        model = _loaded(files, dtype, attention, device)
+        for prefix, names in candidates.items():
+            if name in names:
+                work = _train_step if prefix else _answer
+                runs = model is not None
+                seconds[prefix][name] = _seconds(model, work, device, name) if runs else NEVER
         del model
     chosen = {}
-    for work, prefix in (("answer", ""), ("train", "train_")):
-        fastest = min(seconds[work], key=lambda name: seconds[work][name])
+    for prefix, times in seconds.items():
+        fastest = min(times, key=lambda name: times[name])
+        if times[fastest] == NEVER:
+            raise ModelError(
+                f"the model at {files.location} runs in none of {', '.join(times)} on {device}; "
+                "use a smaller model or another device"
+            )
         chosen[f"{prefix}dtype"], chosen[f"{prefix}attention"] = fastest.split()
-    return {"chosen": chosen, "seconds": seconds}
+    told = {"train" if prefix else "answer": times for prefix, times in seconds.items()}
+    return {"chosen": chosen, "seconds": told}
+
+
+def _loaded(files: ModelFiles, dtype: str, attention: str, device: torch.device) -> Any:
+    """The model, frozen; None where it cannot be loaded so, for want of memory say."""
+    try:
+        return load_weights(files, dtype, attention, device).requires_grad_(False)
+    except ModelError as error:
+        logger.info("%s with %s attention is no choice here: %s", dtype, attention, error)
+        return None
 
 
 def _seconds(model: Any, work: Callable[[Any], None], device: torch.device, name: str) -> float:
     """The fastest of a few timings, after one warm-up; infinite where the format does not run."""
-    best = float("inf")
+    best = NEVER
     try:
         work(model)
         for _ in range(TIMINGS):

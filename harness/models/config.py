@@ -22,6 +22,7 @@ class ModelConfig:
         id: hub id or folder; for a wheel, a human-readable name.
         revision: hub revision (branch, tag or commit); null takes the default branch.
         package, version, sha256, member: the pinned wheel and the member that holds the model.
+        device: "cpu", "cuda", "cuda:1", "mps"; "auto" takes the first GPU there is, else the CPU.
         dtype, attention: how answers are generated. "auto" picks the fastest on this device by one
             short measurement, stored and reused, the same for every arm.
         train_dtype, train_attention: the same choice for training.
@@ -39,6 +40,7 @@ class ModelConfig:
     version: str | None = None
     sha256: str | None = None
     member: str | None = None
+    device: str = "auto"
     dtype: str = "auto"
     attention: str = "auto"
     train_dtype: str = "auto"

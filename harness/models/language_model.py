@@ -1,8 +1,7 @@
 """A loaded language model that answers prompts: greedy text, option log-likelihoods, text loss.
 
-Batches are made of prompts of like length. The output head only ever sees the positions whose
-logits are needed, as one contiguous matrix: a frozen head given a non-contiguous slice makes
-``torch.matmul`` copy the whole head once for every sequence.
+Batches are made of prompts of like length, and the output head is applied only where its logits are
+needed (``harness.models.head``).
 """
 
 from __future__ import annotations
@@ -12,10 +11,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from harness.errors import ModelError
 from harness.models.config import ModelConfig
+from harness.models.head import AnswerHead
+from harness.progress import bar
 from harness.prompts import Messages
 from harness.types import Answer
 
@@ -30,40 +31,6 @@ class OptionScore(NamedTuple):
 
     logp: float
     tokens: int
-
-
-class AnswerHead:
-    """Feeds the output head only the rows it needs, contiguous.
-
-    Registered as a forward pre-hook on the head. With ``rows`` set (a boolean mask over batch and
-    position), the head's output has shape ``(rows.sum(), vocabulary)``.
-    """
-
-    def __init__(self, model: PreTrainedModel) -> None:
-        self.rows: torch.Tensor | None = None
-        head = model.get_output_embeddings()
-        if head is None:
-            raise ModelError(f"{type(model).__name__} has no output head: not a causal model")
-        self._handle = head.register_forward_pre_hook(self._select)
-
-    def _select(self, module: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        hidden = args[0]
-        if self.rows is not None:
-            hidden = hidden[self.rows.to(hidden.device)]
-        return (hidden.contiguous(), *args[1:])
-
-    @contextmanager
-    def only(self, rows: torch.Tensor) -> Iterator[None]:
-        """Within the block the head is applied at ``rows`` ``(batch, position)`` alone."""
-        self.rows = rows
-        try:
-            yield
-        finally:
-            self.rows = None
-
-    def remove(self) -> None:
-        """Take the hook off the head."""
-        self._handle.remove()
 
 
 class _FirstToken(LogitsProcessor):
@@ -99,6 +66,16 @@ class LanguageModel:
         self.config = config
         self.identity = identity
         self.head = AnswerHead(model)
+        # Greedy means greedy: a model's own settings may bring a repetition penalty, which counts
+        # the prompt too and so punishes copying an answer from a passage.
+        own = model.generation_config
+        ends = own.eos_token_id if own else None
+        self.end_ids = sorted(
+            {*([ends] if isinstance(ends, int) else ends or []), int(tokenizer.eos_token_id)}
+        )
+        model.generation_config = GenerationConfig(
+            eos_token_id=self.end_ids, pad_token_id=tokenizer.pad_token_id, do_sample=False
+        )
         self.chat = bool(tokenizer.chat_template) if config.chat is None else config.chat
         if self.chat and not tokenizer.chat_template:
             raise ModelError(
@@ -153,7 +130,7 @@ class LanguageModel:
         encoded = self.encode(prompts)
         self._check_lengths([len(ids) for ids in encoded], max_new_tokens)
         answers: dict[int, Answer] = {}
-        for batch in self.batches([len(ids) for ids in encoded]):
+        for batch in self._shown("answering", [len(ids) for ids in encoded]):
             if on_prefill:
                 on_prefill()
             input_ids, mask = self._pad([encoded[i] for i in batch])
@@ -179,17 +156,11 @@ class LanguageModel:
 
     def _answer(self, ids: list[int], tokens_in: int) -> Answer:
         """Generated ids as an answer: cut at the end token; a base model's also at a line's end."""
-        ends = self._end_ids()
-        length = next((n for n, token in enumerate(ids) if token in ends), len(ids))
+        length = next((n for n, token in enumerate(ids) if token in self.end_ids), len(ids))
         text = str(self.tokenizer.decode(ids[:length], skip_special_tokens=True)).strip()
         if not self.chat:
             text = text.split("\n", 1)[0].strip()
         return Answer(text=text, tokens_in=tokens_in, tokens_out=min(length + 1, len(ids)))
-
-    def _end_ids(self) -> set[int]:
-        ends = self.model.generation_config.eos_token_id if self.model.generation_config else None
-        ids = [ends] if isinstance(ends, int) else list(ends or [])
-        return {*ids, self.tokenizer.eos_token_id}
 
     def option_scores(
         self, prompts: Sequence[str], options: Sequence[Sequence[str]]
@@ -209,7 +180,7 @@ class LanguageModel:
         widest = max((len(ts) for ts in tails), default=1)
         scores: dict[int, list[OptionScore]] = {}
         # An option's cache row is a copy of its prompt's, so the batch shrinks accordingly.
-        for batch in self.batches([len(c) for c in contexts], shrink=widest):
+        for batch in self._shown("scoring options", [len(c) for c in contexts], widest):
             with torch.inference_mode(), out_of_memory_is_one_line(self.config):
                 found = self._score_batch([contexts[i] for i in batch], [tails[i] for i in batch])
             scores.update(zip(batch, found, strict=True))
@@ -280,7 +251,7 @@ class LanguageModel:
             raise ModelError(f"text {short[0]} has fewer than two tokens: it has no loss")
         losses: dict[int, float] = {}
         # The head's output is wide (vocabulary), so batches stay small.
-        for batch in self.batches([len(ids) for ids in encoded], shrink=8):
+        for batch in self._shown("reading texts", [len(ids) for ids in encoded], 8):
             ids, mask = self._pad([encoded[i] for i in batch])
             predicts = torch.zeros_like(mask, dtype=torch.bool)
             predicts[:, :-1] = (mask[:, :-1] * mask[:, 1:]).bool()
@@ -300,6 +271,17 @@ class LanguageModel:
             for row, i in enumerate(batch):
                 losses[i] = float(sums[row]) / (len(encoded[i]) - 1)
         return [losses[i] for i in range(len(texts))]
+
+    def _shown(self, what: str, lengths: Sequence[int], shrink: int = 1) -> Iterator[list[int]]:
+        """The batches, with a progress bar where there are several."""
+        found = list(self.batches(lengths, shrink))
+        if len(found) < 2:
+            yield from found
+            return
+        with bar(what, len(lengths)) as advance:
+            for batch in found:
+                yield batch
+                advance(len(batch))
 
     def batches(self, lengths: Sequence[int], shrink: int = 1) -> Iterator[list[int]]:
         """Indices in batches of like length, longest first, so that running out shows at once."""
@@ -360,13 +342,18 @@ def out_of_memory_is_one_line(config: ModelConfig) -> Iterator[None]:
     """Turn the device's or the allocator's out-of-memory into one clear line."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise ModelError(memory_advice(config)) from error
-    except RuntimeError as error:
-        # The CPU allocator reports it as a plain RuntimeError.
-        if "not enough memory" in str(error) or "can't allocate memory" in str(error):
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
             raise ModelError(memory_advice(config)) from error
         raise
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the device, or the allocator of the CPU (a plain RuntimeError), ran out."""
+    told = str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        "not enough memory" in told or "can't allocate memory" in told
+    )
 
 
 def memory_advice(config: ModelConfig) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,7 @@ def convert_gguf(gguf: Path, folder: Path) -> None:
         ModelError: transformers cannot read the file.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     logger.info("converting %s to safetensors (once, about half a minute)", gguf.name)
@@ -101,8 +103,14 @@ def convert_gguf(gguf: Path, folder: Path) -> None:
     for holder, name in ((model, "hf_quantizer"), (model.config, "quantization_config")):
         if hasattr(holder, name):
             delattr(holder, name)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    try:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    except SafetensorError as error:
+        raise ModelError(
+            f"the converted model cannot be written to {folder}: {error}; free some space or set "
+            "HARNESS_CACHE to another folder"
+        ) from error
 
 
 def _from_hub(config: ModelConfig) -> ModelFiles:
@@ -148,13 +156,18 @@ def folder_identity(folder: Path) -> str:
     stamp = [[str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns] for p in names]
     memo = hashlib.sha256(json.dumps(stamp).encode()).hexdigest()
     remembered = cache_folder() / "identities" / memo
-    if remembered.is_file():
-        return remembered.read_text(encoding="utf-8")
+    if remembered.is_file() and len(known := remembered.read_text(encoding="utf-8")) == 64:
+        return known
     digest = hashlib.sha256()
     for path in names:
         digest.update(f"{path.name}:{sha256_of_file(path)};".encode())
-    remembered.parent.mkdir(parents=True, exist_ok=True)
-    remembered.write_text(digest.hexdigest(), encoding="utf-8")
+    try:
+        remembered.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=remembered.parent, delete=False) as file:
+            file.write(digest.hexdigest())
+        Path(file.name).replace(remembered)
+    except OSError as error:
+        logger.warning("the identity of %s is not remembered: %s", folder, error)
     return digest.hexdigest()
 
 

@@ -188,10 +188,11 @@ def test_early_stopping_keeps_the_best_epoch(tiny_model_folder, own_cache, tmp_p
     }
 
 
-def test_early_stopping_without_validation_is_refused(tiny: LanguageModel, tmp_path: Path):
-    config = settings(early_stopping_patience=1)
-    with pytest.raises(TrainingError, match="needs validation questions"):
-        train(tiny, config, examples(tiny), [], 0, tmp_path, run)
+def test_early_stopping_without_validation_trains_every_epoch(tiny: LanguageModel, tmp_path: Path):
+    config = settings(epochs=3, early_stopping_patience=1)
+    summary = train(tiny, config, examples(tiny), [], 0, tmp_path / "a", run)
+    assert summary.epochs == 3
+    assert summary.validation_loss is None
 
 
 def test_nothing_to_train_on_is_refused(tiny: LanguageModel, tmp_path: Path):
@@ -249,3 +250,31 @@ def test_settings_that_do_not_fit_are_refused(changes, message):
 def test_a_replay_share_of_one_would_leave_nothing_to_learn():
     with pytest.raises(ConfigError, match=r"adapter.replay.share is 1"):
         ReplayConfig(share=1.0)
+
+
+def test_the_allocator_of_the_cpu_runs_out_with_the_same_line(tiny: LanguageModel, tmp_path: Path):
+    def full(loop: Callable[[], None]) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    with pytest.raises(TrainingError, match=r"set adapter.micro_batch_size lower"):
+        train(tiny, settings(), examples(tiny), [], 0, tmp_path, full)
+
+
+def test_an_adapter_that_cannot_be_written_is_one_line(tiny: LanguageModel, tmp_path, monkeypatch):
+    from peft import PeftModel
+    from safetensors import SafetensorError
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(PeftModel, "save_pretrained", full)
+    with pytest.raises(TrainingError, match=r"No space left.*; free some space") as caught:
+        train(tiny, settings(epochs=1), examples(tiny), [], 0, tmp_path / "a", run)
+    assert "\n" not in str(caught.value)
+
+
+def test_training_on_another_gpu_than_the_first_says_how(tmp_path: Path):
+    from harness.adapters.train import _arguments
+
+    with pytest.raises(TrainingError, match=r"CUDA_VISIBLE_DEVICES=1 and model.device=cuda"):
+        _arguments(settings(), 1, False, 0, tmp_path, torch.device("cuda:1"))

@@ -100,9 +100,9 @@ def test_the_table_tells_seeds_from_intervals_and_unknown_from_zero(arms, quicks
     assert lines[2:4] == [
         # Frozen: two equal rows are one measurement, so its interval over questions is shown.
         "| `closed_book` | 10 (5 to 15) | – | – | 0 (frozen) | 0 (frozen) | 0 (frozen) "
-        "| – | – | – |",
+        "| 0 (frozen) | – | – | – |",
         # Mean of 58 and 62 with both seeds in order; 3 s for 100 questions are 30 ms each.
-        "| `lora` | 60 [58, 62] | 50 | – | +30 [+30, +30] | -4 [-4, -4] | +0.12 "
+        "| `lora` | 60 [58, 62] | 50 | – | +30 [+30, +30] | -4 [-4, -4] | – | +0.12 "
         "| 150 | 30 | ~2.00 |",
     ]
     assert "32 % asked openly and 68 % by the likelihood" in "\n".join(lines)

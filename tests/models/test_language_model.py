@@ -7,7 +7,8 @@ import torch
 from conftest import load_tiny
 
 from harness.errors import ModelError
-from harness.models.language_model import AnswerHead, LanguageModel
+from harness.models.head import AnswerHead
+from harness.models.language_model import LanguageModel
 from harness.prompts import Messages
 
 PROMPTS = ["What is the capital of Oslo", "one", "The river mayor town person company of Lima two"]
@@ -174,3 +175,18 @@ def test_a_model_without_head_is_refused():
 
     with pytest.raises(ModelError, match="no output head"):
         AnswerHead(Headless())  # type: ignore[arg-type]
+
+
+def test_a_models_own_repetition_penalty_does_not_touch_greedy_answers(
+    tiny_model_folder, own_cache, tmp_path
+):
+    import json
+    import shutil
+
+    copy = tmp_path / "penalising"
+    shutil.copytree(tiny_model_folder, copy)
+    settings = json.loads((copy / "generation_config.json").read_text())
+    settings |= {"repetition_penalty": 5.0, "no_repeat_ngram_size": 1}
+    (copy / "generation_config.json").write_text(json.dumps(settings))
+    plain = [answer.text for answer in load_tiny(tiny_model_folder).generate(PROMPTS, 8)]
+    assert [answer.text for answer in load_tiny(copy).generate(PROMPTS, 8)] == plain

@@ -1,0 +1,85 @@
+"""What an adapter is trained on: a task's pairs or texts, and replayed general answers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+from harness.adapters.config import AdapterConfig
+from harness.adapters.examples import Example, answer_example, text_examples
+from harness.answering import build_prompts
+from harness.errors import TrainingError
+from harness.models.language_model import LanguageModel
+from harness.prompts import PromptConfig
+from harness.types import Question, ScoredPassage, Task
+
+Found = Sequence[Sequence[ScoredPassage]] | None
+"""Passages for each question, or None where prompts hold none."""
+
+
+def task_examples(
+    model: LanguageModel,
+    prompt: PromptConfig,
+    config: AdapterConfig,
+    task: Task,
+    find: Callable[[Sequence[Question]], Found],
+) -> list[Example]:
+    """The task's training pairs as prompts and answers; without pairs, its documents' raw text.
+
+    Documents that are distractors hold no fact to learn and are left out.
+    """
+    if task.train:
+        questions = [
+            Question(
+                id=f"train-{position}",
+                question=pair.question,
+                answers=(pair.answer,),
+                gold_documents=(pair.document_id,) if pair.document_id else (),
+            )
+            for position, pair in enumerate(task.train)
+        ]
+        return question_examples(model, prompt, config, questions, find(questions))
+    if config.train_passages != "none":
+        raise TrainingError(
+            f"adapter.train_passages={config.train_passages} needs training questions, but this "
+            "task trains on raw text; set it to none, or give questions with split=train"
+        )
+    texts = [
+        f"{document.title}\n{document.text}" if document.title else document.text
+        for document in task.corpus
+        if not document.distractor
+    ]
+    return text_examples(model, texts, config.max_tokens)
+
+
+def question_examples(
+    model: LanguageModel,
+    prompt: PromptConfig,
+    config: AdapterConfig,
+    questions: Sequence[Question],
+    found: Found,
+) -> list[Example]:
+    """Each question's prompt, in the wording that answering uses, with its first gold answer."""
+    return [
+        answer_example(model, asked.prompt, asked.question.answers[0], config.max_tokens)
+        for asked in build_prompts(model, prompt, questions, found)
+    ]
+
+
+def replay_examples(
+    model: LanguageModel,
+    config: AdapterConfig,
+    replayed: Sequence[tuple[str, str]],
+    count: int,
+    seed: int,
+) -> list[Example]:
+    """As many of the (prompt, answer) pairs as make up ``replay.share`` beside ``count`` others."""
+    if not replayed:
+        return []
+    wanted = round(count * config.replay.share / (1 - config.replay.share))
+    order = list(replayed)
+    random.Random(seed).shuffle(order)  # noqa: S311 - no secret
+    return [
+        answer_example(model, *order[position % len(order)], config.max_tokens)
+        for position in range(wanted)
+    ]

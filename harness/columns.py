@@ -131,7 +131,12 @@ _TOTALS: tuple[_Entry, ...] = (
     ("latency_p99_seconds", "float", "s", "99th percentile; empty below 500 requests"),
     ("latency_n", "int", "requests", "requests that the latencies are taken from"),
     ("latency_batch_size", "int", "requests", "requests answered at once in that sample"),
-    ("peak_memory_gib", "float", "GiB", "highest resident memory of the process"),
+    (
+        "peak_memory_gib",
+        "float",
+        "GiB",
+        "highest resident memory of the process in the phases that make and serve the arm",
+    ),
     ("peak_gpu_memory_gib", "float", "GiB", "highest memory allocated on the GPU"),
     (
         "total_energy_kwh",

@@ -68,6 +68,7 @@ def examine() -> dict[str, Any]:
         "disk": disk(),
         "packages": packages(),
         "fetched_once": wheels(),
+        "hub_models": hub_models(),
         "store": stored(),
         "choices": choices(),
     }
@@ -118,9 +119,9 @@ def devices() -> list[dict[str, Any]]:
 
 def energy() -> list[dict[str, Any]]:
     """Each part of the machine that draws power, and where its energy figure would come from."""
+    from harness.metering.codecarbon_source import open_energy_source
     from harness.metering.config import CostConfig
     from harness.metering.device import choose_device
-    from harness.metering.energy import open_energy_source
 
     found = open_energy_source(CostConfig(), choose_device())
     parts = [
@@ -169,6 +170,22 @@ def wheels() -> list[dict[str, Any]]:
             "cached": _is_unpacked(wheel),
         }
         for requirement, wheel in sorted(pinned.items())
+    ]
+
+
+def hub_models() -> list[dict[str, Any]]:
+    """Models of the hub that lie in the hub's own cache, with their size in MB."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        found = scan_cache_dir().repos
+    except CacheNotFound:
+        return []
+    return [
+        {"id": repo.repo_id, "megabytes": repo.size_on_disk / 1e6}
+        for repo in sorted(found, key=lambda repo: repo.repo_id)
+        if repo.repo_type == "model"
     ]
 
 
@@ -234,12 +251,22 @@ def as_text(report: dict[str, Any]) -> str:
             + ("cached" if wheel["cached"] else "not fetched yet")
             for wheel in report["fetched_once"]
         ],
+        "Models of the hub in its cache (model=hub model.id=…)": [
+            f"{model['id']:<40} {model['megabytes']:.0f} MB" for model in report["hub_models"]
+        ],
         "Kept for reuse": [
             f"{kind:<8} {kept['artifacts']}, {kept['megabytes']:.0f} MB"
             for kind, kept in report["store"].items()
         ],
         "Fastest settings measured here": [
-            f"{json.dumps(choice['for'])}: {json.dumps(choice['chosen'])}"
+            f"{choice['for'].get('device')}, model {str(choice['for'].get('model'))[:8]}: "
+            + ", ".join(
+                f"{name} {value}"
+                for name, value in choice["chosen"]
+                .get("choices.json", {})
+                .get("chosen", {})
+                .items()
+            )
             for choice in report["choices"]
         ],
     }

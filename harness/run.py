@@ -21,12 +21,12 @@ from harness.measures.definitions import metric_versions
 from harness.measures.forgetting import Forgetting, load_probes
 from harness.measures.probing import measure_forgetting
 from harness.measures.retrieval import retrieval_scores
+from harness.metering.codecarbon_source import open_energy_source
 from harness.metering.device import choose_device, device_description
 from harness.metering.energy import (
     cost_assumptions,
     energy_assumed_share,
     energy_source_name,
-    open_energy_source,
 )
 from harness.metering.grid import grid_of
 from harness.metering.latency import percentiles

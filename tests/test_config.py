@@ -133,6 +133,12 @@ def test_a_label_cannot_lead_out_of_the_results_folder(
         Config(**(values | {field: label}))
 
 
+def test_a_passage_that_cannot_fit_into_the_context_budget_is_refused(composer: Composer):
+    with pytest.raises(ConfigError, match=r"retriever.chunk_tokens=96 and a title may exceed"):
+        config_of(composer, "method=rag", "prompt.context_budget_tokens=100")
+    config_of(composer, "method=rag", "prompt.context_budget_tokens=112")
+
+
 def test_a_negative_seed_is_refused(composer: Composer):
     with pytest.raises(ConfigError, match="seed is -1"):
         config_of(composer, "seed=-1")

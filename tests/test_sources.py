@@ -9,7 +9,7 @@ import pytest
 
 from harness import sources
 from harness.errors import SourceError
-from harness.sources import Wheel, check_sha256, is_cached, unpack, unpacked_path
+from harness.sources import Wheel, check_sha256, unpack, unpacked_path
 
 
 def fake_pip(monkeypatch: pytest.MonkeyPatch, members: dict[str, str] | None, error: str = ""):
@@ -46,10 +46,10 @@ MEMBERS = {"thing/data/a.txt": "alpha", "thing/data/b.txt": "beta", "thing/other
 def test_a_file_is_fetched_once_and_found_again(tmp_path, own_cache, monkeypatch):
     wheel = pinned(tmp_path, MEMBERS)
     calls = fake_pip(monkeypatch, MEMBERS)
-    assert not is_cached(wheel, "thing/data/a.txt")
+    assert not unpacked_path(wheel, "thing/data/a.txt").exists()
     assert unpack(wheel, "thing/data/a.txt").read_text() == "alpha"
     assert unpack(wheel, "thing/data/a.txt").read_text() == "alpha"
-    assert is_cached(wheel, "thing/data/a.txt")
+    assert unpacked_path(wheel, "thing/data/a.txt").exists()
     assert len(calls) == 1
     assert calls[0][-1] == "thing==1.0"
     assert "--no-deps" in calls[0]
@@ -69,7 +69,7 @@ def test_another_sha256_is_refused_and_nothing_is_unpacked(tmp_path, own_cache, 
     with pytest.raises(SourceError, match=r"thing==1\.0 .* has sha256 \w{64}, expected") as caught:
         unpack(wheel, "thing/data/a.txt")
     assert "\n" not in str(caught.value)
-    assert not is_cached(wheel, "thing/data/a.txt")
+    assert not unpacked_path(wheel, "thing/data/a.txt").exists()
 
 
 def test_no_network_names_the_package_and_the_remedy(own_cache, monkeypatch):

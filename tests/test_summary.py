@@ -193,9 +193,9 @@ def test_probes_show_the_base_model_then_each_trained_arm():
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [
-        (-0.04, 0.04, "the form of the answers changed, no knowledge was lost"),
-        (0.01, 0.2, "knowledge was lost"),
-        (-0.1, 0.1, "whether knowledge or only the form of the answers was lost is not shown"),
+        (-0.04, 0.04, "the form of the answers changed, the facts are still there"),
+        (0.01, 0.2, "the facts themselves were lost"),
+        (-0.1, 0.1, "whether facts or only the form of the answers was lost is not shown"),
     ],
 )
 def test_lost_knowledge_is_told_from_a_changed_form_by_the_interval(low, high, verdict):

@@ -52,16 +52,19 @@ class Estimate:
 def read_arms(folders: Sequence[Path]) -> list[Arm]:
     """The arms of all ``folders`` in their order, from rows that finished.
 
-    Of runs of the same settings the last counts.
+    Of runs of the same settings the last counts; a run whose settings an earlier folder holds
+    already, under another experiment's name, is that same run and is left out.
 
     Raises:
         RecordError: no such table, no finished row, or rows that must not be compared.
     """
     found: dict[tuple[str, str, int], Row] = {}
+    seen: set[str] = set()
     for folder in folders:
         table = folder / "runs.csv"
+        seen |= {row["config_hash"] for row in found.values() if row["config_hash"]}
         for row in read_rows(table):
-            if row["status"] != "ok":
+            if row["status"] != "ok" or row["config_hash"] in seen:
                 continue
             key = (row["experiment"], row["arm"], row["seed"])
             if key in found and found[key]["config_hash"] != row["config_hash"]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ConfigError
 from harness.metering.config import CostConfig
 from harness.metering.energy import EnergySource
+from harness.metering.quiet import quiet_codecarbon
 
 if TYPE_CHECKING:
     import torch
@@ -66,6 +67,11 @@ class CodeCarbonComponent:
         self._warned = True
 
 
+def open_energy_source(config: CostConfig, device: torch.device) -> EnergySource:
+    """The energy source for a run on ``device``; up to 3 s, so that no phase pays for its start."""
+    return EnergySource() if config.energy == "none" else codecarbon_source(config, device)
+
+
 def codecarbon_source(config: CostConfig, device: torch.device) -> EnergySource:
     """Processor, memory and GPU as CodeCarbon sees them on this machine, warmed up."""
     quiet_codecarbon()
@@ -83,13 +89,6 @@ def codecarbon_source(config: CostConfig, device: torch.device) -> EnergySource:
         component.hardware.start()
         component.read_kwh(1e-3)  # the first read sets baselines: none of it falls into a phase
     return EnergySource(tuple(found), tuple(missing))
-
-
-def quiet_codecarbon() -> None:
-    """Import CodeCarbon with its own log handler limited to errors."""
-    import codecarbon.external.logger
-
-    codecarbon.external.logger.logger.setLevel(logging.ERROR)
 
 
 def _cpu(config: CostConfig) -> CodeCarbonComponent | None:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.metering.config import CostConfig
 
 if TYPE_CHECKING:
-    import torch
-
     from harness.metering.grid import Grid
     from harness.metering.reading import PhaseReading
 
@@ -62,15 +60,6 @@ class EnergySource:
     def has_total(self) -> bool:
         """Whether the components together are the energy of the run."""
         return bool(self.components) and not self.missing
-
-
-def open_energy_source(config: CostConfig, device: torch.device) -> EnergySource:
-    """The energy source for a run on ``device``; up to 3 s, so that no phase pays for its start."""
-    if config.energy == "none":
-        return EnergySource()
-    from harness.metering.codecarbon_source import codecarbon_source
-
-    return codecarbon_source(config, device)
 
 
 def energy_source_name(reading: PhaseReading) -> str:

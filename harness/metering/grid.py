@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.errors import ConfigError
 from harness.metering.config import CostConfig
+from harness.metering.quiet import quiet_codecarbon
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,6 @@ def _world_average() -> Grid:
 
 
 def _tables() -> Any:
-    from harness.metering.codecarbon_source import quiet_codecarbon
-
     quiet_codecarbon()
     from codecarbon.input import DataSource
 

@@ -30,7 +30,7 @@ class AnswerHead:
         head = model.get_output_embeddings()
         if head is None:
             raise ModelError(f"{type(model).__name__} has no output head: not a causal model")
-        self._handle = head.register_forward_pre_hook(self._select)
+        head.register_forward_pre_hook(self._select)
 
     def _select(self, module: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         hidden = args[0]
@@ -46,7 +46,3 @@ class AnswerHead:
             yield
         finally:
             self.rows = None
-
-    def remove(self) -> None:
-        """Take the hook off the head."""
-        self._handle.remove()

@@ -113,14 +113,12 @@ class LanguageModel:
         self,
         prompts: Sequence[str],
         max_new_tokens: int,
-        on_batch: Callable[[int, int], None] | None = None,
         on_prefill: Listener | None = None,
         on_decode: Listener | None = None,
     ) -> list[Answer]:
         """The greedy answer to each prompt, in the order of the prompts.
 
         Args:
-            on_batch: called after each batch with its prompt tokens and generated tokens.
             on_prefill: called before each batch.
             on_decode: called when a batch's prompts have been read: prefill ends, decode begins.
 
@@ -148,10 +146,6 @@ class LanguageModel:
             produced = output[:, input_ids.shape[1] :].tolist()
             for i, ids in zip(batch, produced, strict=True):
                 answers[i] = self._answer(ids, len(encoded[i]))
-            if on_batch:
-                on_batch(
-                    sum(len(encoded[i]) for i in batch), sum(answers[i].tokens_out for i in batch)
-                )
         return [answers[i] for i in range(len(prompts))]
 
     def _answer(self, ids: list[int], tokens_in: int) -> Answer:

@@ -136,6 +136,15 @@ def test_arms_of_several_experiments_are_told_apart(arms, quickstart, tmp_path):
     assert labels == ["closed_book", "lora (quickstart)", "lora (forget_less)", "lora_replay"]
 
 
+def test_the_same_run_under_another_experiments_name_counts_once(arms, quickstart, tmp_path):
+    other = tmp_path / "results" / "forget_less"
+    add(other, "lora", adapter="lora", **correct(0.58), config_hash="quickstart lora 0")
+    add(other, "lora_replay", adapter="lora", **correct(0.4))
+    found = arms.read_arms([quickstart, other])
+    assert [arm.label for arm in found] == ["closed_book", "lora", "lora_replay"]
+    assert len(found[1].rows) == 2
+
+
 def test_a_failed_row_is_left_out_and_the_last_of_equal_runs_counts(arms, tmp_path):
     folder = tmp_path / "again"
     add(folder, "rag", **correct(0.2))

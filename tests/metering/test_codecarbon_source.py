@@ -7,9 +7,13 @@ import pytest
 import torch
 
 from harness.errors import ConfigError
-from harness.metering.codecarbon_source import CodeCarbonComponent, codecarbon_source
+from harness.metering.codecarbon_source import (
+    CodeCarbonComponent,
+    codecarbon_source,
+    open_energy_source,
+)
 from harness.metering.config import CostConfig
-from harness.metering.energy import EnergySource, cost_assumptions, open_energy_source
+from harness.metering.energy import EnergySource, cost_assumptions
 from harness.metering.grid import Grid, grid_of
 from harness.metering.meter import Meter
 

@@ -17,12 +17,6 @@ CHAT_TEMPLATE = (
 )
 
 
-@pytest.fixture(scope="session")
-def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that tests of this session share where what they make is the same."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache for this test alone."""

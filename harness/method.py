@@ -192,7 +192,7 @@ class Method:
             "chosen_by": [measure.primary, measure.answer_part, prompt.max_new_tokens]
             if retrieved
             else None,
-            "validation": questions_sha256(self.task.validation) if needs_validation else None,
+            "validation": self.task.validation_sha256() if needs_validation else None,
             **self.circumstances,
         }
 
@@ -250,6 +250,8 @@ class Method:
         if config.train_passages == "none":
             return None
         if config.train_passages == "gold":
+            from harness.adapters.data import gold_passages
+
             return gold_passages(self.passages, questions)
         if self._built is None or top_k is None:
             raise RetrievalError("adapter.train_passages=retrieved needs a retriever")
@@ -283,6 +285,7 @@ class Method:
         key = {
             "base": self.files.identity,
             "dtype": self.config.model.train_dtype,
+            "attention": self.config.model.train_attention,
             "prompts": sha256_of(prompts),
             "max_new_tokens": config.replay.max_new_tokens,
             **self.circumstances,
@@ -347,7 +350,7 @@ class Method:
             "chat": self.config.model.chat,
             "batch": [self.config.model.batch_size, self.config.model.batch_tokens],
             "test": self.task.test_sha256(),
-            "validation": questions_sha256(self.task.validation),
+            "validation": self.task.validation_sha256(),
             "primary": [measure.primary, measure.answer_part],
             "latency": [measure.latency_questions, measure.latency_warmup],
             **self.circumstances,
@@ -422,21 +425,3 @@ class Method:
             if name in scores:
                 values.append(scores[name])
         return sum(values) / len(values) if values else 0.0
-
-
-def questions_sha256(questions: Sequence[Question]) -> str:
-    """Hash of ids, wording and gold of the questions, in order."""
-    return sha256_of([asdict(question) for question in questions])
-
-
-def gold_passages(
-    passages: Sequence[Passage], questions: Sequence[Question]
-) -> list[list[ScoredPassage]]:
-    """For each question the passages of its gold documents, in the corpus' order."""
-    by_document: dict[str, list[ScoredPassage]] = {}
-    for passage in passages:
-        by_document.setdefault(passage.document_id, []).append(ScoredPassage(passage, 1.0))
-    return [
-        [scored for document in q.gold_documents for scored in by_document.get(document, [])]
-        for q in questions
-    ]

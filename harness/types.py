@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 
@@ -95,8 +96,12 @@ class Task:
     parity: str = "same facts"
 
     def test_sha256(self) -> str:
-        """Hash of ids, wording and gold of the test questions, in order."""
-        return sha256_of([asdict(question) for question in self.test])
+        """Hash of the test questions."""
+        return questions_sha256(self.test)
+
+    def validation_sha256(self) -> str:
+        """Hash of the validation questions."""
+        return questions_sha256(self.validation)
 
     def corpus_sha256(self) -> str:
         """Hash of every document, in order."""
@@ -134,6 +139,11 @@ class Prediction:
     def prompt_sha256(self) -> str:
         """Hash of the exact prompt text that the model was given."""
         return hashlib.sha256(self.prompt.encode()).hexdigest()
+
+
+def questions_sha256(questions: Sequence[Question]) -> str:
+    """Hash of ids, wording, gold and the rest of the questions, in order."""
+    return sha256_of([asdict(question) for question in questions])
 
 
 def sha256_of(value: object) -> str:

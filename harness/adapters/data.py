@@ -11,7 +11,7 @@ from harness.answering import build_prompts
 from harness.errors import TrainingError
 from harness.models.language_model import LanguageModel
 from harness.prompts import PromptConfig
-from harness.types import Question, ScoredPassage, Task
+from harness.types import Passage, Question, ScoredPassage, Task
 
 Found = Sequence[Sequence[ScoredPassage]] | None
 """Passages for each question, or None where prompts hold none."""
@@ -82,4 +82,17 @@ def replay_examples(
     return [
         answer_example(model, *order[position % len(order)], config.max_tokens)
         for position in range(wanted)
+    ]
+
+
+def gold_passages(
+    passages: Sequence[Passage], questions: Sequence[Question]
+) -> list[list[ScoredPassage]]:
+    """For each question the passages of its gold documents, in the corpus' order."""
+    by_document: dict[str, list[ScoredPassage]] = {}
+    for passage in passages:
+        by_document.setdefault(passage.document_id, []).append(ScoredPassage(passage, 1.0))
+    return [
+        [scored for document in q.gold_documents for scored in by_document.get(document, [])]
+        for q in questions
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,7 @@ def train(
             "or adapter.gradient_checkpointing=true"
         ) from error
     _save(trained, config, folder)
-    _remove(scratch)
+    shutil.rmtree(scratch, ignore_errors=True)
     losses = [entry for entry in trainer.state.log_history if "loss" in entry]
     return TrainingSummary(
         steps=trainer.state.global_step,
@@ -305,9 +306,3 @@ def _save(trained: Any, config: AdapterConfig, folder: Path) -> None:
         written = json.loads(path.read_text(encoding="utf-8"))
         written["base_model_name_or_path"] = None
         path.write_text(json.dumps(written, indent=2, sort_keys=True), encoding="utf-8")
-
-
-def _remove(scratch: Path) -> None:
-    import shutil
-
-    shutil.rmtree(scratch, ignore_errors=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.errors import ConfigError, suggestion
 from harness.measures.definitions import ACCURACY
@@ -153,12 +153,22 @@ def summarise(
     scores: Sequence[Mapping[str, float]],
     confidence: float = 0.95,
 ) -> dict[str, Interval]:
+    """Accuracy measure -> mean with interval; see ``mean_scores``."""
+    return mean_scores(ACCURACY, predictions, scores, confidence)
+
+
+def mean_scores(
+    names: Iterable[str],
+    predictions: Sequence[Prediction],
+    scores: Sequence[Mapping[str, float]],
+    confidence: float = 0.95,
+) -> dict[str, Interval]:
     """Measure -> mean with interval over the questions it applies to; no entry where none.
 
     Questions that share a cluster (one entity) are treated as one draw.
     """
-    summary = {}
-    for name in ACCURACY:
+    means = {}
+    for name in names:
         pairs = [
             (s[name], p.question.cluster)
             for p, s in zip(predictions, scores, strict=True)
@@ -168,8 +178,8 @@ def summarise(
             [value for value, _ in pairs], [cluster for _, cluster in pairs], confidence=confidence
         )
         if interval is not None:
-            summary[name] = interval
-    return summary
+            means[name] = interval
+    return means
 
 
 def by_bucket(

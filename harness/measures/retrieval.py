@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import RetrievalError
-from harness.measures.accuracy import contains
+from harness.measures.accuracy import contains, mean_scores
 from harness.prompts import passage_text
-from harness.stats import Interval, share_interval
+from harness.stats import Interval
 from harness.types import Prediction, ScoredPassage
 
 RANKED = ("recall_at_k", "mrr", "ndcg")
@@ -56,18 +56,7 @@ def retrieval_scores(
         if prediction.question.answers and not prediction.question.unanswerable:
             values["answer_in_context"] = _answer_in_context(prediction)
         questions.append(values)
-    means = {}
-    for name in (*RANKED, "answer_in_context"):
-        judged = [
-            (values[name], prediction.question.cluster)
-            for prediction, values in zip(predictions, questions, strict=True)
-            if name in values
-        ]
-        interval = share_interval(
-            [value for value, _ in judged], [c for _, c in judged], confidence=confidence
-        )
-        if interval is not None:
-            means[name] = interval
+    means = mean_scores((*RANKED, "answer_in_context"), predictions, questions, confidence)
     return RetrievalScores(means, questions, n=len(ranked))
 
 

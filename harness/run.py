@@ -36,6 +36,7 @@ from harness.method import Answers, Method
 from harness.models.calibrate import resolve_choices
 from harness.models.load import ModelFiles, locate, one_line
 from harness.predictions import write_predictions
+from harness.probe_items import ProbeLine, write_probe_items
 from harness.record import append_row, prepare_table
 from harness.row import Row, interval_cells, new_row
 from harness.stats import Interval
@@ -69,9 +70,11 @@ def run(config: Config) -> Row:
         config = _resolved(config, files)
         identity |= {"config_hash": config_hash(config)} | _settings(config)
         keep_config(config, folder / "configs")
-        measured, answers, scores = _measure(config, task, files)
+        measured, answers, scores, probed = _measure(config, task, files)
         row = new_row(**{**identity, **measured, "status": "ok"})
         write_predictions(folder / "predictions", row["run_id"], answers.predictions, scores)
+        if probed:
+            write_probe_items(folder / "probes", row["run_id"], probed)
     except HarnessError as error:
         logger.error("%s: %s", config.arm, error)
         row = new_row(**identity, status="failed", error=str(error))
@@ -84,8 +87,8 @@ def run(config: Config) -> Row:
 
 def _measure(
     config: Config, task: Task, files: ModelFiles
-) -> tuple[dict[str, Any], Answers, list[Scores]]:
-    """The experiment itself: the values of the row, the answers and each question's scores."""
+) -> tuple[dict[str, Any], Answers, list[Scores], list[ProbeLine]]:
+    """The experiment itself: the row's values, the answers, each question's and item's scores."""
     first = next(_RUNS) == 0
     device = choose_device(config.model.device)
     relations = sorted({q.relation for q in task.test + task.validation if q.relation})
@@ -98,12 +101,12 @@ def _measure(
         method.index()
         method.fit()
         answers = method.answer()
-        forgotten = measure_forgetting(method, items, config.forgetting)
+        probed = measure_forgetting(method, items, config.forgetting)
     confidence = config.measure.confidence
     scores = [score(one, config.measure.answer_part) for one in answers.predictions]
     values = _accuracy(answers, scores, confidence)
     values |= _retrieval(config, answers, scores)
-    values |= _forgetting(forgotten, by_construction=config.adapter is None)
+    values |= _forgetting(probed.measures, by_construction=config.adapter is None)
     values |= _training(method, task)
     values |= _cost(config, ledger, answers, method)
     values |= {
@@ -119,7 +122,7 @@ def _measure(
         "top_k": answers.top_k,
         "top_k_chosen_by": answers.top_k_chosen_by,
     }
-    return values, answers, scores
+    return values, answers, scores, probed.items
 
 
 def _resolved(config: Config, files: ModelFiles) -> Config:

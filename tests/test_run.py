@@ -16,6 +16,7 @@ from harness.measures.config import ForgettingConfig, MeasureConfig
 from harness.metering.config import CostConfig
 from harness.models.config import ModelConfig
 from harness.predictions import read_predictions
+from harness.probe_items import read_probe_items
 from harness.prompts import PromptConfig
 from harness.record import read_rows
 from harness.retrieval import RetrieverConfig
@@ -104,6 +105,10 @@ def test_an_adapter_is_probed_before_and_after(config: Config):
     difference = row["glosses_options_before"] - row["glosses_options_after"]
     assert row["forgetting_glosses_options"] == pytest.approx(difference)
     assert row["forgetting_glosses_options_low"] < row["forgetting_glosses_options_high"]
+    items = read_probe_items(config.folder() / "probes" / f"{row['run_id']}.jsonl")
+    glosses = [item for item in items if item.measure == "glosses_options"]
+    assert len(glosses) == 6
+    assert sum(item.after for item in glosses) / 6 == pytest.approx(row["glosses_options_after"])
     assert row["adapter_merged"] is True
     assert row["training_pairs"] == row["trained_steps"] * 8 - (-row["training_pairs"] % 8)
     assert row["train_tokens_per_second"] == pytest.approx(

@@ -7,6 +7,7 @@ options falls only with the first. Chance is 0.25 for options.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -167,10 +168,15 @@ def forgetting(
     return result
 
 
-def clusters_of(items: Probes) -> dict[str, list[str]]:
-    """The entity behind each item, where items share entities."""
+def items_of(items: Probes) -> dict[str, list[tuple[str, str]]]:
+    """Probe measure -> (id, entity) of each item, in the order of its scores."""
+    facts = [(question.id, question.cluster) for question in items.facts]
     return {
-        "facts_generated": [question.cluster for question in items.facts],
-        "facts_options": [question.cluster for question in items.facts],
-        "context_use": [question.cluster for question, _ in items.context],
+        "facts_generated": facts,
+        "facts_options": facts,
+        "glosses_options": [(question.id, "") for question in items.glosses],
+        "text_loss_nats": [
+            (f"text-{hashlib.sha256(text.encode()).hexdigest()[:12]}", "") for text in items.texts
+        ],
+        "context_use": [(question.id, question.cluster) for question, _ in items.context],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.measures.config import ForgettingConfig
@@ -10,36 +11,55 @@ from harness.measures.forgetting import (
     Forgetting,
     Probes,
     Scores,
-    clusters_of,
     forgetting,
+    items_of,
     probe,
 )
 from harness.method import Method
+from harness.probe_items import ProbeLine
 from harness.stats import Interval
 
 
-def measure_forgetting(
-    method: Method, items: Probes, config: ForgettingConfig
-) -> dict[str, Forgetting]:
-    """Each probe measure before and after; empty if no probe is asked for.
+@dataclass(frozen=True)
+class Probed:
+    """The forgetting of one arm, and each item's own score, for paired comparisons of arms.
+
+    Attributes:
+        measures: probe measure -> before, after and harm; empty if no probe was asked for.
+        items: a line for each item of each measure: id, cluster, score before and after.
+    """
+
+    measures: dict[str, Forgetting] = field(default_factory=dict)
+    items: list[ProbeLine] = field(default_factory=list)
+
+
+def measure_forgetting(method: Method, items: Probes, config: ForgettingConfig) -> Probed:
+    """Each probe measure before and after.
 
     "Before" is the base model, loaded without any adapter. With frozen weights "after" is the same
     measurement and the harm 0 by construction, without an interval to estimate.
     """
     if not config.probes:
-        return {}
+        return Probed()
     after = _probed(method, items, config)
     before = after
     if method.adapter_artifact is not None:
         method.release()  # two models at once may not fit
         before = _probed(method.base(), items, config)
-    result = forgetting(before, after, clusters_of(items), method.config.measure.confidence)
-    if method.adapter_artifact is not None:
-        return result
-    return {
-        name: Forgetting(one.before, one.after, _none_by_construction(one.harm))
-        for name, one in result.items()
-    }
+    known = items_of(items)
+    clusters = {name: [cluster for _, cluster in pairs] for name, pairs in known.items()}
+    measures = forgetting(before, after, clusters, method.config.measure.confidence)
+    if method.adapter_artifact is None:
+        measures = {
+            name: Forgetting(one.before, one.after, _none_by_construction(one.harm))
+            for name, one in measures.items()
+        }
+    lines = [
+        ProbeLine(name, item, cluster, was, now)
+        for name in measures
+        for (item, cluster), was, now in zip(known[name], before[name], after[name], strict=True)
+    ]
+    return Probed(measures, lines)
 
 
 def _probed(method: Method, items: Probes, config: ForgettingConfig) -> Scores:

@@ -173,6 +173,17 @@ _VALIDITY: tuple[_Entry, ...] = (
     ),
 )
 
+_IMPORTED: tuple[_Entry, ...] = (
+    ("source", "str", "", "tool and file an imported row came from; empty for an own run"),
+    (
+        "other_measures",
+        "json",
+        "",
+        "measures without a column: name -> value, low, high, higher_is_better, unit, n",
+    ),
+    ("other_fields", "json", "", "what else the imported file said and no column holds"),
+)
+
 
 def _measured(measures: dict[str, Measure]) -> Iterator[_Entry]:
     for measure in measures.values():
@@ -212,6 +223,7 @@ _GROUPS: dict[str, tuple[_Entry, ...]] = {
     "Cost by phase": tuple(_phases()),
     "Cost": _TOTALS,
     "Validity": _VALIDITY,
+    "Imported": _IMPORTED,
 }
 
 COLUMNS: dict[str, Column] = {

@@ -192,6 +192,33 @@ FORGETTING = _table(
     )
 )
 
+# Name -> (unit, definition). What each is computed from: harness.measures.costs.
+_COSTS: dict[str, tuple[str, str]] = {
+    "setup_seconds": ("s", "Wall time before the first answer: prepare, index and train."),
+    "answer_seconds": (
+        "s per question",
+        "Wall time of retrieve, prefill and decode, divided by the test questions.",
+    ),
+    "latency_p50_seconds": ("s", "Median time to answer one question by itself."),
+    "latency_p95_seconds": ("s", "95th percentile of the same."),
+    "setup_energy_kwh": ("kWh", "Energy of prepare, index and train."),
+    "answer_energy_kwh": (
+        "kWh per question",
+        "Energy of retrieve, prefill and decode, divided by the test questions.",
+    ),
+    "total_energy_kwh": ("kWh", "Energy of every phase that makes and serves the arm."),
+    "emissions_kg": ("kg CO2e", "total_energy_kwh × PUE × carbon intensity."),
+    "peak_memory_gib": ("GiB", "Highest resident memory of the process."),
+    "peak_gpu_memory_gib": ("GiB", "Highest memory allocated on the GPU."),
+    "prompt_tokens": ("tokens per question", "Prompt tokens of a test question, passages too."),
+    "answer_tokens": ("tokens per question", "Generated tokens of a test question."),
+}
+
+COSTS = _table(
+    *(Measure(name, 1, False, unit, text, HARNESS) for name, (unit, text) in _COSTS.items())
+)
+"""Figures of a whole run: compared between runs, never between questions."""
+
 MEASURES: dict[str, Measure] = {**ACCURACY, **RETRIEVAL, **PROBES, **FORGETTING}
 
 

@@ -1,0 +1,61 @@
+"""What a run cost, from its row: the figures named in ``definitions.COSTS``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.columns import phase_columns
+from harness.measures.definitions import COSTS
+
+SETUP = ("prepare", "index", "train")
+"""Phases before the first answer that the arm cannot do without."""
+
+ANSWERING = ("retrieve", "prefill", "decode")
+"""Phases between a question and its answer."""
+
+TIMED = (
+    "setup_seconds",
+    "answer_seconds",
+    "latency_p50_seconds",
+    "latency_p95_seconds",
+    "setup_energy_kwh",
+    "answer_energy_kwh",
+    "total_energy_kwh",
+    "emissions_kg",
+    "peak_memory_gib",
+    "peak_gpu_memory_gib",
+)
+"""Costs that depend on the device: another device, another figure."""
+
+
+def costs(row: Mapping[str, Any]) -> dict[str, float | None]:
+    """Each figure of ``COSTS``; None where the row does not know it."""
+    questions = row.get("n_test")
+    known = {name: _number(row.get(name)) for name in COSTS}
+    return known | {
+        "setup_seconds": _sum(row, SETUP, 0),
+        "answer_seconds": _per(_sum(row, ANSWERING, 0), questions),
+        "setup_energy_kwh": _sum(row, SETUP, 3),
+        "answer_energy_kwh": _per(_sum(row, ANSWERING, 3), questions),
+        "prompt_tokens": _per(_number(row.get("prefill_tokens")), questions),
+        "answer_tokens": _per(_number(row.get("decode_tokens")), questions),
+    }
+
+
+def _sum(row: Mapping[str, Any], phases: tuple[str, ...], quantity: int) -> float | None:
+    """The sum over the phases that took place; None where none is known."""
+    found = [_number(row.get(phase_columns(phase)[quantity])) for phase in phases]
+    known = [value for value in found if value is not None]
+    return sum(known) if known else None
+
+
+def _per(value: float | None, questions: Any) -> float | None:
+    return None if value is None or not _number(questions) else value / float(questions)
+
+
+def _number(value: Any) -> float | None:
+    """The value as a float; None for None, NaN and pandas' NA."""
+    if value is None or value != value or not isinstance(value, int | float):  # noqa: PLR0124
+        return None
+    return float(value)

@@ -1,0 +1,167 @@
+"""What charts read from the rows of runs: an arm's figures, averaged over its seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from harness.measures.costs import costs
+from harness.measures.definitions import COSTS, MEASURES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.compare.result import ArmSummary
+
+LONGEST_NAME = 32
+"""Characters of a name that a chart shows; the rest is an ellipsis."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An arm's figure: the mean over its seeds, with an interval where every seed has one.
+
+    The interval's ends are the means of the seeds' ends. Since the seeds answered the same
+    questions, it is never narrower than the interval of their mean: it says how sure these trained
+    weights are, nothing of other seeds.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    seeds: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm as charts see it: its name, cut for display, and a row for each replicate."""
+
+    label: str
+    name: str
+    task: str
+    frozen: bool
+    rows: tuple[Row, ...]
+
+    def read(self, measure: str) -> Reading | None:
+        """The arm's figure of a measure or a cost; None where no row knows it."""
+        return _reading([_figure(row, measure) for row in self.rows])
+
+    def read_bucket(self, bucket: str, measure: str) -> Reading | None:
+        """The same among the questions of one bucket."""
+        entries = [(row.get("by_bucket") or {}).get(bucket) for row in self.rows]
+        return _reading([_entry(entry, measure) for entry in entries])
+
+    def mean(self, column: str) -> float | None:
+        """The mean of a column over the rows that know it."""
+        known = [value for row in self.rows if (value := number(row.get(column))) is not None]
+        return fmean(known) if known else None
+
+    def texts(self, column: str) -> set[str]:
+        """What the rows say in a column."""
+        return {str(row[column]) for row in self.rows if row.get(column) is not None}
+
+
+def read_arms(frame: pd.DataFrame, arms: Sequence[ArmSummary]) -> list[Arm]:
+    """The arms that have rows, with distinct names; a frozen arm's repeated rows count once."""
+    lines = {str(run_id): position for position, run_id in enumerate(frame["run_id"])}
+    read = []
+    for arm, name in zip(arms, shown_names([arm.label for arm in arms]), strict=True):
+        counted = arm.run_ids if arm.replicates >= len(arm.run_ids) else arm.run_ids[:1]
+        positions = [lines[run_id] for run_id in counted if run_id in lines]
+        if positions:
+            rows = tuple(_row(frame.iloc[position].to_dict()) for position in positions)
+            still = all(row.get("forgetting_by_construction") for row in rows)
+            read.append(Arm(arm.label, name, arm.task, arm.frozen or still, rows))
+    return read
+
+
+def unit_of(measure: str, arms: Sequence[Arm]) -> str:
+    """The measure's unit: from its definition, else as the rows state it, else ""."""
+    known = MEASURES.get(measure) or COSTS.get(measure)
+    return known.unit if known else str(_stated(measure, "unit", arms) or "")
+
+
+def higher_is_better(measure: str, arms: Sequence[Arm]) -> bool | None:
+    """The measure's direction, found in the same places; None where nobody states it."""
+    known = MEASURES.get(measure) or COSTS.get(measure)
+    stated = known.higher_is_better if known else _stated(measure, "higher_is_better", arms)
+    return stated if isinstance(stated, bool) else None
+
+
+def shown_names(texts: Iterable[str], longest: int = LONGEST_NAME) -> list[str]:
+    """Each text on one line, without invisible characters, cut, and unlike every other."""
+    names: list[str] = []
+    for text in texts:
+        line = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+        name = short = line if len(line) <= longest else f"{line[: longest - 1]}…"
+        count = 1
+        while (name or "–") in names:
+            count += 1
+            name = f"{short} ({count})"
+        names.append(name or "–")
+    return names
+
+
+def number(value: object) -> float | None:
+    """A finite number as a float, anything else as None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def _row(cells: Mapping[Any, Any]) -> Row:
+    """The row with plain Python values, None for NaN and pandas' NA, and its costs added."""
+    row: Row = {str(name): _plain(value) for name, value in cells.items()}
+    return row | costs(row)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict | list | str):
+        return value
+    value = value.item() if hasattr(value, "item") else value
+    return value if isinstance(value, bool) else number(value)
+
+
+def _figure(row: Row, measure: str) -> tuple[float, float | None, float | None] | None:
+    value = number(row.get(measure))
+    if value is None:
+        return _entry(row.get("other_measures"), measure)
+    return value, number(row.get(f"{measure}_low")), number(row.get(f"{measure}_high"))
+
+
+def _entry(entries: object, measure: str) -> tuple[float, float | None, float | None] | None:
+    """A figure from a column that holds an object: measure -> mean or value, low, high."""
+    entry = entries.get(measure) if isinstance(entries, Mapping) else None
+    if not isinstance(entry, Mapping):
+        return None
+    value = number(entry.get("mean", entry.get("value")))
+    return None if value is None else (value, number(entry.get("low")), number(entry.get("high")))
+
+
+def _reading(
+    found: Sequence[tuple[float, float | None, float | None] | None],
+) -> Reading | None:
+    known = [entry for entry in found if entry is not None]
+    if not known:
+        return None
+    values = tuple(value for value, _, _ in known)
+    lows = [low for _, low, _ in known if low is not None]
+    highs = [high for _, _, high in known if high is not None]
+    if len(lows) < len(known) or len(highs) < len(known):
+        return Reading(fmean(values), None, None, values)
+    return Reading(fmean(values), fmean(lows), fmean(highs), values)
+
+
+def _stated(measure: str, what: str, arms: Sequence[Arm]) -> object:
+    for arm in arms:
+        for row in arm.rows:
+            others = row.get("other_measures")
+            entry = others.get(measure) if isinstance(others, Mapping) else None
+            if isinstance(entry, Mapping) and entry.get(what) is not None:
+                return entry[what]
+    return None

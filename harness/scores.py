@@ -1,0 +1,255 @@
+"""Each question's scores from a predictions file, and each item's harm from a probes file.
+
+A run may have answered 50,000 questions and a comparison may read twenty of them, so lines are
+parsed one at a time and only scores and the fields that were asked for are kept. A line that is
+damaged is left out and named; the others count.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import RecordError
+from harness.foreign import Problems, json_lines
+from harness.measures.definitions import PROBES
+
+Scores = NDArray[np.float64]
+
+PER_QUESTION = ("tokens_in", "tokens_out", "latency_seconds")
+"""Figures of a prediction that stand beside its metrics."""
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """The questions that a run answered, in the file's order.
+
+    Attributes:
+        clusters: the entity of each question; "" where it shares none.
+        measures: every metric found, and ``PER_QUESTION``; NaN where a question has none.
+        columns: the fields of the predictions that were asked for; None where a line lacks one.
+        problems: lines and values that were left out, and why.
+    """
+
+    question_ids: list[str]
+    clusters: list[str]
+    measures: dict[str, Scores]
+    columns: dict[str, list[object]]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ProbeScores:
+    """The items of one probe.
+
+    Attributes:
+        harm: of each item, before against after training; positive is worse.
+        problems: as in ``RunScores``. Those of lines whose measure is unknown stand with the
+            first measure of the file, so that each is said once.
+    """
+
+    ids: list[str]
+    clusters: list[str]
+    harm: Scores
+    problems: tuple[str, ...]
+
+
+def prediction_lines(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and content of each prediction that can be used; others go to ``problems``.
+
+    That is a JSON object with a question id that did not stand before, and with metrics.
+
+    Raises:
+        RecordError: the file cannot be read.
+    """
+    seen: set[str] = set()
+    for number, line in json_lines(path, problems):
+        name = line.get("question_id")
+        if not isinstance(name, str) or not isinstance(line.get("metrics"), dict):
+            problems.add(
+                f"{path}: no prediction",
+                f"{path}, line {number}: no 'question_id' (text) and 'metrics' (an object), so "
+                "this is no prediction; the line is left out",
+            )
+        elif name in seen:
+            problems.add(
+                f"{path}: repeated questions",
+                f"{path}, line {number}: question {name[:60]!r} stood before; "
+                "the first answer counts",
+            )
+        else:
+            seen.add(name)
+            yield number, line
+
+
+def read_scores(path: Path, columns: Sequence[str] = ()) -> RunScores:
+    """The scores of every question in a predictions file, with the fields named in ``columns``.
+
+    Raises:
+        RecordError: the file is missing, or holds no prediction that can be read.
+    """
+    problems = Problems()
+    kept = _Kept(columns)
+    for number, line in prediction_lines(path, problems):
+        kept.add(number, line)
+    if not kept.numbers:
+        why = problems.lines()
+        raise RecordError(why[0] if why else f"{path} is empty: it holds no predictions")
+    return RunScores(
+        question_ids=kept.ids,
+        clusters=_texts(kept.clusters, kept.numbers, path, problems),
+        measures=kept.measures(path, problems),
+        columns=kept.columns,
+        problems=problems.lines(),
+    )
+
+
+def read_probe_scores(path: Path) -> dict[str, ProbeScores]:
+    """Name of a forgetting measure, as "forgetting_facts_options", to its items.
+
+    Raises:
+        RecordError: the file is missing, or holds no probe item that can be read.
+    """
+    found: dict[str, _Probe] = {}
+    unknown = Problems()
+    for number, line in json_lines(path, unknown):
+        measure, item = line.get("measure"), line.get("item_id")
+        if not isinstance(item, str) or not isinstance(measure, str) or measure not in PROBES:
+            unknown.add(
+                f"{path}: no probe item",
+                f"{path}, line {number}: no 'item_id' with a 'measure' out of {', '.join(PROBES)}; "
+                "the line is left out",
+            )
+            continue
+        found.setdefault(measure, _Probe()).add(f"{path}, line {number}", measure, line)
+    if not any(probe.harm for probe in found.values()):
+        why = [*unknown.lines(), *(line for one in found.values() for line in one.problems.lines())]
+        raise RecordError(why[0] if why else f"{path} is empty: it holds no probe items")
+    scores = {}
+    for position, (measure, probe) in enumerate(found.items()):
+        scores[f"forgetting_{measure}"] = ProbeScores(
+            ids=list(probe.harm),
+            clusters=probe.clusters,
+            harm=np.array(list(probe.harm.values()), dtype=np.float64),
+            problems=(() if position else unknown.lines()) + probe.problems.lines(),
+        )
+    return scores
+
+
+@dataclass
+class _Probe:
+    harm: dict[str, float] = field(default_factory=dict)
+    clusters: list[str] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
+
+    def add(self, where: str, measure: str, line: dict[str, Any]) -> None:
+        item, kind = line["item_id"], f"{where.rsplit(', line', 1)[0]}: {measure}"
+        before, after = _number(line.get("before")), _number(line.get("after"))
+        if before is None or after is None:
+            self.problems.add(
+                kind,
+                f"{where}: 'before' and 'after' of {measure} are numbers, not "
+                f"{line.get('before')!r:.40} and {line.get('after')!r:.40}; the item is left out",
+            )
+            return
+        if item in self.harm:
+            self.problems.add(
+                kind, f"{where}: item {item[:60]!r} of {measure} stood before; the first counts"
+            )
+            return
+        self.harm[item] = before - after if PROBES[measure].higher_is_better else after - before
+        cluster = line.get("cluster")
+        self.clusters.append(sys.intern(cluster) if isinstance(cluster, str) else "")
+
+
+class _Kept:
+    """What is kept of the lines read so far."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.numbers: list[int] = []
+        self.ids: list[str] = []
+        self.clusters: list[object] = []
+        self.columns: dict[str, list[object]] = {name: [] for name in columns}
+        # Lines with the same metrics go into one table: names -> (rows, values row by row).
+        self._tables: dict[tuple[str, ...], tuple[list[int], list[Any]]] = {}
+
+    def add(self, number: int, line: dict[str, Any]) -> None:
+        metrics = line["metrics"]
+        for name in PER_QUESTION:
+            metrics[name] = line.get(name)
+        rows, values = self._tables.setdefault(tuple(metrics), ([], []))
+        rows.append(len(self.ids))
+        values.extend(metrics.values())
+        self.numbers.append(number)
+        # Runs share their questions: without interning, each run would hold a copy of every text.
+        self.ids.append(sys.intern(line["question_id"]))
+        self.clusters.append(line.get("cluster"))
+        for name, column in self.columns.items():
+            value = line.get(name)
+            column.append(sys.intern(value) if type(value) is str and len(value) < 100 else value)
+
+    def measures(self, path: Path, problems: Problems) -> dict[str, Scores]:
+        found: dict[str, Scores] = {}
+        for names, (rows, values) in self._tables.items():
+            numbers = [self.numbers[row] for row in rows]
+            table = _finite(path, names, numbers, values, problems)
+            for position, name in enumerate(names):
+                column = found.setdefault(name, np.full(len(self.ids), np.nan))
+                column[rows] = table[:, position]
+        return found
+
+
+def _finite(
+    path: Path,
+    names: Sequence[str],
+    numbers: Sequence[int],
+    values: list[Any],
+    problems: Problems,
+) -> Scores:
+    """Values (line by line) as a table of one column a name; what is no finite number is NaN."""
+    if set(map(type, values)) <= {float, int, type(None)}:
+        table = np.array(values, dtype=np.float64)  # None becomes NaN
+        if np.count_nonzero(~np.isfinite(table)) == values.count(None):
+            return table.reshape(-1, len(names))
+    for position, value in enumerate(values):
+        if value is not None and _number(value) is None:
+            name = names[position % len(names)]
+            problems.add(
+                f"{path}: {name[:60]!r}",
+                f"{path}, line {numbers[position // len(names)]}: {name[:60]!r} is {value!r:.40}, "
+                "no finite number; it is left out",
+            )
+            values[position] = None
+    return np.array(values, dtype=np.float64).reshape(-1, len(names))
+
+
+def _number(value: object) -> float | None:
+    """The value as a float; None if it is no number, NaN or infinite."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _texts(
+    values: list[object], numbers: Sequence[int], path: Path, problems: Problems
+) -> list[str]:
+    """The names of the clusters; "" for none."""
+    texts = []
+    for number, value in zip(numbers, values, strict=True):
+        if value is None or isinstance(value, str):
+            texts.append(sys.intern(value or ""))
+            continue
+        problems.add(
+            f"{path}: 'cluster'",
+            f"{path}, line {number}: 'cluster' is {value!r:.40}, not text; "
+            "the question is taken as its own cluster",
+        )
+        texts.append("")
+    return texts

@@ -18,8 +18,8 @@ DEALS = 4_999
 MOST_CLUSTERS = 2_000
 """Above this many, F instead of deals: it is exact enough there, and quick."""
 
-Values = NDArray[np.float64]
-Ids = NDArray[np.int64]
+Values = NDArray[np.floating]
+Ids = NDArray[np.integer]
 
 
 def interaction(
@@ -54,8 +54,8 @@ def _between(
     d: Values, ids: Ids, of_cluster: Ids, count: int, seed: int
 ) -> tuple[float | None, str]:
     """Clusters lie in one bucket each: a studentised statistic, clusters dealt to buckets."""
-    sums: Values = np.bincount(ids, weights=d)
-    sizes: Values = np.bincount(ids) + 0.0
+    sums = np.bincount(ids, weights=d)
+    sizes = np.bincount(ids).astype(float)
     seen = float(_welch(sums, sizes, of_cluster[None, :], count)[0])
     if len(sums) > MOST_CLUSTERS:
         return _f_tail(seen, count, len(sums)), "Welch's F over clusters"

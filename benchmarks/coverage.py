@@ -224,9 +224,9 @@ def _cells(row: dict[str, object]) -> dict[str, object]:
 def markdown(results: list[tuple[Cell, Found]]) -> str:
     """The summary: one line for each estimand, number of questions and of seeds."""
     lines = [
-        "| estimand | n | seeds | populations | coverage: lowest, median | significantly below 95 % "
-        "| below 93.5 % | false verdicts on equal arms: highest, median | significantly above 5 % "
-        "| percentile bootstrap: lowest, median |",
+        "| estimand | n | seeds | populations | coverage: lowest, median "
+        "| significantly below 95 % | below 93.5 % | false verdicts on equal arms: highest, median "
+        "| significantly above 5 % | percentile bootstrap: lowest, median |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     groups: dict[tuple[str, int, int], list[Found]] = {}

@@ -54,8 +54,8 @@ def _between(
     d: Values, ids: Ids, of_cluster: Ids, count: int, seed: int
 ) -> tuple[float | None, str]:
     """Clusters lie in one bucket each: a studentised statistic, clusters dealt to buckets."""
-    sums = np.bincount(ids, weights=d)
-    sizes = np.bincount(ids).astype(float)
+    sums = np.asarray(np.bincount(ids, weights=d), dtype=np.float64)
+    sizes = np.asarray(np.bincount(ids), dtype=np.float64)
     seen = float(_welch(sums, sizes, of_cluster[None, :], count)[0])
     if len(sums) > MOST_CLUSTERS:
         return _f_tail(seen, count, len(sums)), "Welch's F over clusters"

@@ -1,4 +1,4 @@
-"""Accuracy by arm, and by how well known the entity is."""
+"""Accuracy by arm: the measured value, its interval, and each seed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import altair as alt
 from harness.report.drawing import Figure
 from harness.report.encodings import (
     INTERVALS,
+    capital,
+    file_safe,
     hue,
+    left_out,
     named,
     record,
     records,
+    sentences,
     shape,
-    share_domain,
     spec,
+    value_axis,
     with_interval,
 )
 from harness.report.quantities import label, scale, shown
@@ -29,8 +33,8 @@ def accuracy_by_arm(arms: Sequence[Arm], measure: str) -> Figure | None:
     known = [(arm, reading) for arm in arms if (reading := arm.read(measure)) is not None]
     if not known:
         return None
-    falling = higher_is_better(measure, arms) is not False
-    known.sort(key=lambda pair: pair[1].value, reverse=falling)
+    downwards = higher_is_better(measure, arms) is not False
+    known.sort(key=lambda pair: pair[1].value, reverse=downwards)
     rows = [
         record(arm, reading, by, text=f"{shown(reading.value, unit)} {by.unit}".strip())
         for arm, reading in known
@@ -41,54 +45,33 @@ def accuracy_by_arm(arms: Sequence[Arm], measure: str) -> Figure | None:
         if len(reading.seeds) > 1
         for value in reading.seeds
     ]
-    names = [arm.name for arm, _ in known]
-    domain = share_domain(rows) if by.unit == "%" else None
-    x = alt.X(
-        "value:Q",
-        title=named(measure, unit),
-        scale=alt.Scale(domain=domain) if domain else alt.Scale(zero=False),
+    scaled, axis = value_axis(rows, named(measure, unit), by.unit == "%")
+    x = alt.X("value:Q", scale=scaled, axis=axis)
+    y = alt.Y("arm:N", sort=[arm.name for arm, _ in known], title=None).axis(
+        ticks=False, domain=False
     )
-    y = alt.Y("arm:N", sort=names, title=None, axis=alt.Axis(ticks=False, grid=False))
-    whiskers = (
+    points = alt.Chart(records(rows)).encode(x=x, y=y)
+    layers = [
         alt.Chart(records(with_interval(rows)))
         .mark_rule(style="whisker")
-        .encode(x=alt.X("low:Q", title=named(measure, unit)), x2="high:Q", y=y)
-    )
-    dots = (
+        .encode(x=alt.X("low:Q", scale=scaled, axis=axis), x2="high:Q", y=y),
         alt.Chart(records(seeds))
-        .mark_circle(size=22, opacity=0.75, yOffset=10)
-        .encode(x=x, y=y, color=hue(arms, legend=False))
-    )
-    points = (
-        alt.Chart(records(rows))
-        .mark_point(filled=True, size=110)
-        .encode(x=x, y=y, color=hue(arms, legend=False), shape=shape(arms, legend=False))
-    )
-    texts = (
-        alt.Chart(records(rows)).mark_text(style="label", dy=-12).encode(x=x, y=y, text="text:N")
-    )
-    layers = [points, texts]
-    if with_interval(rows):
-        layers.insert(0, whiskers)
-    if seeds:
-        layers.insert(-2, dots)
-    chart = alt.layer(*layers).properties(height=alt.Step(44))
-    best, last = known[0], known[-1]
-    finding = f"{label(measure)}: {best[0].name} {rows[0]['text']}"
-    if last is not best:
-        finding += f" is the best, {last[0].name} {rows[-1]['text']} the worst measured value"
-    missing = [arm.name for arm in arms if arm.read(measure) is None]
+        .mark_circle(size=22, opacity=0.8, yOffset=11)
+        .encode(x=x, y=y, color=hue(arms)),
+        points.mark_point(filled=True, size=110).encode(color=hue(arms), shape=shape(arms)),
+        points.mark_text(style="label", dy=-13).encode(text="text:N"),
+    ]
+    finding = f"{label(measure)}: {known[0][0].name} {rows[0]['text']}"
+    if len(known) > 1:
+        finding += f" is the best measured value, {known[-1][0].name} {rows[-1]['text']} the worst"
     return Figure(
-        name=f"accuracy_{measure}",
-        title=f"{label(measure)[:1].upper()}{label(measure)[1:]} by arm",
-        caption=" ".join(
-            [
-                "Large points: mean over seeds.",
-                "Small dots below: single seeds." if seeds else "",
-                INTERVALS if with_interval(rows) else "",
-                f"Not measured: {', '.join(missing)}." if missing else "",
-            ]
-        ).replace("  ", " "),
-        chart=spec(chart),
-        alt=f"{finding}.",
+        name=f"accuracy_{file_safe(measure)}",
+        title=f"{capital(label(measure))} by arm",
+        caption=sentences(
+            "Points: mean over seeds; small dots below: single seeds." if seeds else "",
+            INTERVALS if with_interval(rows) else "No intervals are known.",
+            left_out([arm.name for arm in arms if not arm.read(measure)], "not measured"),
+        ),
+        chart=spec(layers, alt.Step(46)),
+        alt=f"{capital(finding)}.",
     )

@@ -1,13 +1,15 @@
-"""What all charts share: arms by hue and shape, axes in a unit, and the finished spec."""
+"""What all charts share: arms by hue and shape, axes in a unit, captions, and the finished spec."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 
-from harness.report.quantities import Scale, label, scale
+from harness.measures.definitions import FORGETTING
+from harness.report.quantities import Scale, label, scale, shown, shown_interval
 from harness.report.readings import Arm, Reading
 from harness.report.theme import SHAPES
 
@@ -40,41 +42,104 @@ def with_interval(rows: Sequence[Record]) -> list[Record]:
     return [row for row in rows if row.get("low") is not None and row.get("high") is not None]
 
 
-def hue(arms: Sequence[Arm], legend: bool) -> alt.Color:
-    """Colour by arm: an arm has the same hue in every chart."""
-    shown = alt.Legend(title=None) if legend else None
+def ends(rows: Sequence[Record]) -> list[float]:
+    """Every value and end of an interval."""
+    return [
+        row[key] for row in rows for key in ("low", "value", "high") if row.get(key) is not None
+    ]
+
+
+def hue(arms: Sequence[Arm], legend: Sequence[str] = ()) -> alt.Color:
+    """Colour by arm, the same in every chart that is given all arms. ``legend``: names in it."""
     names = [arm.name for arm in arms]
-    return alt.Color("arm:N", scale=alt.Scale(domain=names), sort=names, legend=shown)
+    return alt.Color("arm:N", scale=alt.Scale(domain=names), sort=names, legend=_legend(legend))
 
 
-def shape(arms: Sequence[Arm], legend: bool) -> alt.Shape:
+def shape(arms: Sequence[Arm], legend: Sequence[str] = ()) -> alt.Shape:
     """Shape by arm, the second channel beside the hue."""
-    shown = alt.Legend(title=None) if legend else None
     names = [arm.name for arm in arms]
     used = [SHAPES[position % len(SHAPES)] for position in range(len(names))]
-    return alt.Shape("arm:N", scale=alt.Scale(domain=names, range=used), legend=shown)
+    scaled = alt.Scale(domain=names, range=used)
+    return alt.Shape("arm:N", scale=scaled, sort=names, legend=_legend(legend))
+
+
+def _legend(names: Sequence[str]) -> alt.Legend | None:
+    return alt.Legend(title=None, values=list(names)) if names else None
+
+
+def tooltip(value: str) -> list[alt.Tooltip]:
+    """Arm and ``said``, the figure as text, under the title ``value``."""
+    return [alt.Tooltip("arm:N", title="arm"), alt.Tooltip("said:N", title=value)]
+
+
+def said(reading: Reading, measure: str, unit: str) -> str:
+    """A figure with its interval and unit, as "74.6 (65.5 to 81.9) %"."""
+    interval = shown_interval(reading.low, reading.high, unit)
+    shown_unit = "points" if _is_points(measure, unit) else scale(unit).unit
+    return (
+        f"{shown(reading.value, unit)}{f' ({interval})' if interval else ''} {shown_unit}".strip()
+    )
 
 
 def named(measure: str, unit: str, remark: str = "") -> str:
-    """An axis title with its unit, as "total energy (Wh, estimated)"."""
-    shown = ", ".join(part for part in (scale(unit).unit or "no unit stated", remark) if part)
-    return f"{label(measure)} ({shown})"
+    """An axis title with its unit, as "total energy, Wh (estimated)"."""
+    shown_unit = "percentage points" if _is_points(measure, unit) else scale(unit).unit
+    title = f"{label(measure)}, {shown_unit or 'no unit stated'}"
+    return f"{title} ({remark})" if remark else title
 
 
-def share_domain(rows: Sequence[Record]) -> list[float] | None:
-    """The part of 0 to 100 % that holds all values and intervals; 0 is kept where it is near."""
-    ends = [
-        row[key] for row in rows for key in ("low", "value", "high") if row.get(key) is not None
-    ]
-    least, most = min(ends), max(ends)
-    if least < 0 or most > 100:
-        return None
-    low = 0.0 if least < 50 else 10 * ((least - 4) // 10)
-    return [low, 100.0]
+def _is_points(measure: str, unit: str) -> bool:
+    """Whether the figure is a difference of shares, of which "%" would say too much."""
+    return measure in FORGETTING and scale(unit).unit == "%"
 
 
-def spec(chart: alt.LayerChart | alt.Chart) -> dict[str, Any]:
-    """The chart, checked against Vega-Lite's schema, as wide as its container, without config."""
-    made: dict[str, Any] = chart.properties(width="container").to_dict()
+def share_scale(rows: Sequence[Record]) -> tuple[alt.Scale, list[float]]:
+    """A scale for percentages and its ticks: from 0, or above it where all are far away.
+
+    It reaches a little past both ends, so that a point on an end and its text are seen whole.
+    """
+    least = min(ends(rows))
+    low = 0 if least < 50 else int(10 * ((least - 4) // 10))
+    room = (100 - low) * 0.04
+    step = 10 if low else 20
+    ticks = [float(tick) for tick in range(low, 101, step)]
+    return alt.Scale(domain=[low - room, 100 + room], nice=False, zero=False), ticks
+
+
+def value_axis(rows: Sequence[Record], title: str, percent: bool) -> tuple[alt.Scale, alt.Axis]:
+    """Scale and axis for a measure's values, as the horizontal axis of a chart."""
+    if percent and min(ends(rows)) >= 0 and max(ends(rows)) <= 100.001:
+        along, ticks = share_scale(rows)
+        return along, alt.Axis(title=title, values=ticks, format="d")
+    return alt.Scale(zero=False, padding=30), alt.Axis(title=title, tickCount=6)
+
+
+def left_out(arms: Sequence[str], why: str) -> str:
+    """A sentence that names arms a chart cannot show; empty if there are none."""
+    if not arms:
+        return ""
+    more = f" and {len(arms) - 8} more" if len(arms) > 8 else ""
+    return f"Left out ({why}): {', '.join(arms[:8])}{more}."
+
+
+def sentences(*parts: str) -> str:
+    """The parts that are not empty, joined."""
+    return " ".join(part for part in parts if part)
+
+
+def file_safe(text: str) -> str:
+    """The text with everything but ASCII letters, digits and '_' made '_'; at most 60 letters."""
+    return re.sub(r"[^A-Za-z0-9_]+", "_", text)[:60].strip("_") or "unnamed"
+
+
+def capital(text: str) -> str:
+    """The text with a capital first letter, unless it is a name such as nDCG."""
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
+
+
+def spec(layers: Sequence[Any], height: alt.Step | int) -> dict[str, Any]:
+    """The layers as one chart, checked against Vega-Lite's schema, without config."""
+    chart = alt.layer(*layers).properties(width="container", height=height)
+    made: dict[str, Any] = chart.to_dict()
     made.pop("config", None)
     return made | {"autosize": {"type": "fit-x", "contains": "padding"}}

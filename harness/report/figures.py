@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.report.accuracy_charts import accuracy_by_arm
+from harness.report.contrast_charts import contrasts
+from harness.report.cost_charts import energy_by_phase, time_by_phase
 from harness.report.drawing import Figure, to_png, to_svg, vega_bundle
-from harness.report.readings import read_arms
+from harness.report.encodings import file_safe, sentences
+from harness.report.grouped_charts import accuracy_by_bucket, forgetting, retrieval
+from harness.report.pareto_charts import pareto_charts
+from harness.report.readings import Arm, Reading, read_arms, shown_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,13 +22,64 @@ if TYPE_CHECKING:
 
 __all__ = ["Figure", "figures", "to_png", "to_svg", "vega_bundle"]
 
+MOST_ARMS = 30
+"""Arms that a chart can tell apart; the first are drawn, and the caption says so."""
 
-def figures(frame: pd.DataFrame, comparison: Comparison) -> list[Figure]:
+
+def figures(
+    frame: pd.DataFrame,
+    comparison: Comparison,
+    given_context: Mapping[str, Reading] | None = None,
+) -> list[Figure]:
     """The charts of a comparison; those that nothing was measured for are left out.
+
+    Arms that answered other questions are not drawn in one chart: each task, and each test split
+    of a task, has charts of its own.
 
     Args:
         frame: one row a run, as ``harness.results`` reads it.
+        given_context: label of an arm -> the first primary measure among the questions whose
+            answer stood in the prompt's passages; rows do not hold it.
     """
-    arms = read_arms(frame, comparison.arms)
-    made = [accuracy_by_arm(arms, measure) for measure in comparison.primary]
+    groups: dict[tuple[str, ...], list[Arm]] = {}
+    for arm in read_arms(frame, comparison.arms):
+        groups.setdefault((arm.task, *sorted(arm.texts("split_sha256"))), []).append(arm)
+    made: list[Figure] = []
+    for (task, *splits), arms in groups.items():
+        drawn = [_with_limits(figure, arms) for figure in _of(arms, comparison, given_context)]
+        if len(groups) > 1:
+            tasks = [other for other, *_ in groups]
+            split = f", split {''.join(splits)[:8]}" if tasks.count(task) > 1 else ""
+            drawn = [_of_task(figure, f"{shown_names([task])[0]}{split}") for figure in drawn]
+        made += drawn
+    return made
+
+
+def _of(
+    arms: Sequence[Arm], comparison: Comparison, given_context: Mapping[str, Reading] | None
+) -> list[Figure]:
+    arms = arms[:MOST_ARMS]
+    names = {arm.label: arm.name for arm in arms}
+    measures = [name for name in comparison.primary if any(arm.read(name) for arm in arms)]
+    made: list[Figure | None] = [accuracy_by_arm(arms, measure) for measure in measures]
+    made += [contrasts(comparison.results, measure, names) for measure in measures]
+    for measure in measures[:1]:
+        made += pareto_charts(arms, measure)
+    made += forgetting(arms)
+    made += [accuracy_by_bucket(arms, measure) for measure in measures]
+    made += [time_by_phase(arms), energy_by_phase(arms)]
+    made.append(retrieval(arms, given_context, measures[0] if measures else ""))
     return [figure for figure in made if figure is not None]
+
+
+def _with_limits(figure: Figure, arms: Sequence[Arm]) -> Figure:
+    if len(arms) <= MOST_ARMS:
+        return figure
+    note = f"Only the first {MOST_ARMS} of {len(arms)} arms are considered."
+    return replace(figure, caption=sentences(figure.caption, note))
+
+
+def _of_task(figure: Figure, task: str) -> Figure:
+    return replace(
+        figure, name=f"{figure.name}_{file_safe(task)}", title=f"{figure.title} ({task})"
+    )

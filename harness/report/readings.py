@@ -62,8 +62,9 @@ class Arm:
         return fmean(known) if known else None
 
     def texts(self, column: str) -> set[str]:
-        """What the rows say in a column."""
-        return {str(row[column]) for row in self.rows if row.get(column) is not None}
+        """What the rows say in a column, whole numbers without a point."""
+        found = [row[column] for row in self.rows if row.get(column) is not None]
+        return {f"{value:g}" if isinstance(value, float) else str(value) for value in found}
 
 
 def read_arms(frame: pd.DataFrame, arms: Sequence[ArmSummary]) -> list[Arm]:

@@ -17,6 +17,10 @@ from harness.errors import ConfigError, HarnessError, suggestion
 
 COMMANDS = {
     "run": ("harness.launch", "run arms on a task and record what each gave and cost"),
+    "compare": ("harness.compare.command", "set arms side by side: differences with verdicts"),
+    "report": ("harness.report.command", "write report.html and report.md about result folders"),
+    "import": ("harness.interchange.import_command", "turn other tools' results into rows"),
+    "export": ("harness.interchange.export_command", "write rows as other tools read them"),
     "doctor": ("harness.doctor", "say what this machine offers and what would be fetched"),
 }
 """Sub-command to the module whose ``main(arguments)`` it calls, and its line of help."""

@@ -187,7 +187,9 @@ def _all_sound(column: Column, cells: Sequence[str]) -> list[Any]:
         # change its length or its types.
         figures = orjson.loads(f"[{','.join(cell or 'null' for cell in cells)}]")
         types = {int, type(None)} if column.type == "int" else {float, int, type(None)}
-        if len(figures) != len(cells) or not set(map(type, figures)) <= types:
+        if len(figures) != len(cells) or figures.count(None) != cells.count(""):
+            raise ValueError
+        if not set(map(type, figures)) <= types:
             raise ValueError
         if column.type == "int" and any(one and one >= _INT64 for one in figures):
             raise ValueError
@@ -196,10 +198,10 @@ def _all_sound(column: Column, cells: Sequence[str]) -> list[Any]:
         return [_BOOLS[cell] for cell in cells]
     different = set(cells)
     if column.type == "json":
-        parsed = {cell: orjson.loads(cell) if cell else None for cell in different}
-        if not all(isinstance(value, dict | list | None) for value in parsed.values()):
+        parsed = {cell: orjson.loads(cell) for cell in different if cell}
+        if not all(isinstance(value, dict | list) for value in parsed.values()):
             raise ValueError
-        return [parsed[cell] for cell in cells]
+        return [parsed.get(cell) for cell in cells]
     if any(cell.startswith("'") for cell in different):
         raise ValueError
     if column.choices and not different <= {"", *column.choices}:

@@ -79,6 +79,8 @@ def parse(arguments: Sequence[str]) -> Request:
     """
     found = _parser().parse_intermixed_args(list(arguments))
     gates = tuple(parse_gate(text) for text in found.fail_if)
+    if found.require_shown and not gates:
+        raise ConfigError("--require-shown says how gates are judged: add --fail-if")
     # A gate on one of many secondary measures would be judged at a level adjusted over them all.
     gated = [gate.measure for gate in gates if gate.measure not in COSTS]
     measures = _names(found.measures)

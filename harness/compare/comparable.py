@@ -1,0 +1,177 @@
+"""What may be compared: why two arms, or one of their measures, cannot be; what a reader must know.
+
+What a row does not say is unknown: it neither refuses nor vouches for a comparison, and is said.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from harness.compare.arms import DATA, SETTINGS, Arm, short
+from harness.compare.labels import setting_text
+from harness.measures.costs import TIMED
+
+EMISSIONS = "emissions_kg"
+ENERGY = ("setup_energy_kwh", "answer_energy_kwh", "total_energy_kwh", EMISSIONS)
+OF_THE_GRID = ("carbon_intensity", "pue")
+"""Assumptions that emissions rest on and energy does not."""
+
+
+def refusal(baseline: Arm, arm: Arm) -> str:
+    """Why the two cannot be compared at all; "" if they can, as far as their rows say."""
+    if _differ(baseline, arm, "task"):
+        return _against("other task", baseline, arm, "task")
+    if _differ(baseline, arm, "split_sha256"):
+        return _against("other test questions: split", baseline, arm, "split_sha256", colon=False)
+    return ""
+
+
+def split_known(baseline: Arm, arm: Arm) -> bool:
+    """Whether both rows say which test questions they are about."""
+    return all(_all_known(one, "split_sha256") for one in (baseline, arm))
+
+
+def marks(baseline: Arm, arm: Arm) -> list[str]:
+    """What differs between the two that a reader must know, one phrase each."""
+    found = []
+    if _differ(baseline, arm, "model"):
+        found.append(_against("other model", baseline, arm, "model"))
+    elif _differ(baseline, arm, "model_identity"):
+        found.append(_against("other files of the model", baseline, arm, "model_identity"))
+    if _differ(baseline, arm, "corpus_sha256"):
+        found.append(_against("another corpus", baseline, arm, "corpus_sha256"))
+    if _differ(baseline, arm, "parity"):
+        found.append(_against("other parity", baseline, arm, "parity"))
+    settings = [
+        f"{name} {_text(baseline, name)} against {_text(arm, name)}"
+        for name in SETTINGS
+        if name != "top_k" and _differ(baseline, arm, name)
+    ]
+    if settings:
+        found.append(f"other settings: {'; '.join(settings)}")
+    if not (baseline.summary.frozen or arm.summary.frozen):
+        ours, theirs = baseline.summary.seeds, arm.summary.seeds
+        if ours != theirs:
+            found.append(f"other seeds: {_seeds(ours)} against {_seeds(theirs)}")
+    if _other_device(baseline, arm):
+        found.append("another device: costs that depend on it are not tested")
+    for one in (baseline, arm):
+        sources = sorted(_known(one, "source"))
+        if sources:
+            found.append(f"{one.label} was imported from {', '.join(sources)}")
+        if not _all_known(one, "split_sha256"):
+            found.append(f"test split of {one.label} not known: questions are matched by id")
+        if len(one.runs) > 1 and None in one.summary.seeds:
+            found.append(f"seeds of {one.label} not known: each of its runs counts as one")
+    return found
+
+
+def other_version(baseline: Arm, arm: Arm, measure: str) -> str:
+    """Why the two arms' figures of a measure mean different things; "" if they do not."""
+    ours, theirs = (_versions(one, measure) for one in (baseline, arm))
+    if len(ours | theirs) < 2:
+        return ""
+    if ours and theirs and ours != theirs:
+        return f"another version of {measure}: {_listed(ours)} against {_listed(theirs)}"
+    one = baseline if len(ours) > 1 else arm
+    return f"runs of {one.label} hold versions {_listed(ours | theirs)} of {measure}"
+
+
+def version_note(baseline: Arm, arm: Arm, measure: str) -> str:
+    """That one arm does not say by which version of a measure it was scored; "" if both do."""
+    known = [bool(_versions(one, measure)) for one in (baseline, arm)]
+    if all(known) or not any(known):
+        return ""
+    return f"version of {measure} not known for {(arm if known[0] else baseline).label}"
+
+
+def untested_cost(baseline: Arm, arm: Arm, cost: str) -> str:
+    """Why the difference in a cost would be that of the device or of an assumption; else ""."""
+    if cost in TIMED:
+        for name in ("device", "platform"):
+            if _differ(baseline, arm, name):
+                return _against(f"another {name}", baseline, arm, name)
+    if cost not in ENERGY:
+        return ""
+    if _differ(baseline, arm, "energy_source"):
+        return _against("another energy source", baseline, arm, "energy_source")
+    ours, theirs = (_assumed(one, cost) for one in (baseline, arm))
+    for name in sorted(ours.keys() & theirs.keys()):
+        if ours[name] != theirs[name]:
+            return (
+                f"another assumption, {name}: {_listed(ours[name])} against {_listed(theirs[name])}"
+            )
+    return ""
+
+
+def cost_notes(baseline: Arm, arm: Arm, cost: str) -> list[str]:
+    """What a reader must know of a cost that is compared."""
+    if cost not in TIMED:
+        return []
+    notes = []
+    for one in (baseline, arm):
+        if False in _known(one, "device_exclusive"):
+            notes.append(f"other processes used the device while {one.label} ran")
+        if not _all_known(one, "device"):
+            notes.append(f"device of {one.label} not known")
+        if cost in ENERGY and not _all_known(one, "energy_source"):
+            notes.append(f"energy source of {one.label} not known")
+    return notes
+
+
+def _other_device(baseline: Arm, arm: Arm) -> bool:
+    return _differ(baseline, arm, "device") or _differ(baseline, arm, "platform")
+
+
+def _differ(baseline: Arm, arm: Arm, column: str) -> bool:
+    ours, theirs = _known(baseline, column), _known(arm, column)
+    return bool(ours and theirs and ours != theirs)
+
+
+def _known(arm: Arm, column: str) -> set[Any]:
+    return {row[column] for row in arm.runs if row.get(column) is not None}
+
+
+def _all_known(arm: Arm, column: str) -> bool:
+    return all(row.get(column) is not None for row in arm.runs)
+
+
+def _versions(arm: Arm, measure: str) -> set[Any]:
+    found = (row.get("metric_versions") for row in arm.runs)
+    named = (one.get(measure) for one in found if isinstance(one, dict))
+    return {version for version in named if isinstance(version, int | float | str)}
+
+
+def _assumed(arm: Arm, cost: str) -> dict[str, set[str]]:
+    """Assumption -> the values that the arm's runs rest on, as text."""
+    found: dict[str, set[str]] = {}
+    for row in arm.runs:
+        assumptions = row.get("cost_assumptions")
+        for name, told in assumptions.items() if isinstance(assumptions, dict) else ():
+            if name in OF_THE_GRID and cost != EMISSIONS:
+                continue
+            value = told.get("value") if isinstance(told, dict) else told
+            unit = told.get("unit", "") if isinstance(told, dict) else ""
+            found.setdefault(name, set()).add(f"{json.dumps(value)} {unit}".strip())
+        intensity = row.get("carbon_intensity_kg_per_kwh")
+        if cost == EMISSIONS and intensity is not None:
+            found.setdefault("kg CO2e per kWh", set()).add(f"{intensity:g}")
+    return found
+
+
+def _against(what: str, baseline: Arm, arm: Arm, column: str, colon: bool = True) -> str:
+    return f"{what}{':' if colon else ''} {_text(baseline, column)} against {_text(arm, column)}"
+
+
+def _text(arm: Arm, column: str) -> str:
+    return _listed({short(value) if column in DATA else value for value in _known(arm, column)})
+
+
+def _seeds(seeds: Sequence[int | None]) -> str:
+    return ", ".join("?" if seed is None else str(seed) for seed in seeds)
+
+
+def _listed(values: set[Any]) -> str:
+    return ", ".join(sorted(map(setting_text, values))) or "none"

@@ -1,0 +1,168 @@
+"""Which measures there are to compare, what is known of each, and what rows report of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.compare.arms import Arm, Row
+from harness.compare.estimate import Reported
+from harness.errors import ConfigError, suggestion
+from harness.measures.definitions import ACCURACY, COSTS, FORGETTING, MEASURES, PROBES, RETRIEVAL
+
+FIRST_CHOICES = ("contains", "multiple_choice", *ACCURACY)
+"""What is primary if nobody says: the first of these that the arms have."""
+
+IN_ROWS = tuple(name for name in MEASURES if name not in PROBES)
+"""Measures with a column: a probe itself has only its scores before and after."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a measure; ``higher_is_better`` is None where nobody says."""
+
+    name: str
+    unit: str
+    higher_is_better: bool | None
+
+    @property
+    def a_share(self) -> bool:
+        """Whether a question's score lies between 0 and 1 by definition."""
+        return self.name in ACCURACY or self.name in RETRIEVAL or self.unit.startswith("share")
+
+
+def measures_of(arms: Sequence[Arm]) -> dict[str, Known]:
+    """Every measure that the arms may be compared by: the harness's own, then the imported."""
+    known = {
+        name: Known(name, MEASURES[name].unit, MEASURES[name].higher_is_better) for name in IN_ROWS
+    }
+    for arm in arms:
+        for row in arm.runs:
+            for name, told in _others(row).items():
+                if name in COSTS:
+                    continue
+                found = known.setdefault(name, Known(name, "", None))
+                unit, direction = told.get("unit"), told.get("higher_is_better")
+                if name not in MEASURES:
+                    known[name] = Known(
+                        name,
+                        found.unit or (unit if isinstance(unit, str) else ""),
+                        found.higher_is_better
+                        if found.higher_is_better is not None or not isinstance(direction, bool)
+                        else direction,
+                    )
+    return known
+
+
+def checked(names: Sequence[str], known: dict[str, Known], flag: str, costs: bool = True) -> None:
+    """Check that each name is one of a measure.
+
+    Raises:
+        ConfigError: it is not, or it is that of a cost where none may stand.
+    """
+    for name in names:
+        if name in COSTS and not costs:
+            raise ConfigError(
+                f"{flag}: '{name}' is a cost, a figure of whole runs; costs are compared apart. "
+                f"Name one of: {', '.join(known)}"
+            )
+        if name not in known and name not in COSTS:
+            choices = [*known, *(COSTS if costs else ())]
+            raise ConfigError(
+                f"{flag}: no measure '{name}'{suggestion(name, choices)}; "
+                f"it is one of: {', '.join(choices)}"
+            )
+
+
+def default_primary(known: Sequence[str], has: Sequence[set[str]]) -> tuple[str, ...]:
+    """The first choice that every arm has, else the first that any has; empty without one.
+
+    Args:
+        known: the measures that may be chosen.
+        has: of each arm that is compared, its measures.
+    """
+    others = [name for name in known if name not in MEASURES]
+    order = [name for name in dict.fromkeys((*FIRST_CHOICES, *others)) if name in known]
+    order += [name for name in known if name not in order]
+    for name in order:
+        if has and all(name in measures for measures in has):
+            return (name,)
+    return tuple(next(([name] for name in order if any(name in one for one in has)), []))
+
+
+def reported_measures(arm: Arm) -> set[str]:
+    """The measures that the arm's rows have a value of."""
+    names = {
+        name for name in IN_ROWS if any(_number(row.get(name)) is not None for row in arm.runs)
+    }
+    return names | {name for row in arm.runs for name in _others(row) if _value(row, name)}
+
+
+def mean_of(arm: Arm, measure: str) -> float | None:
+    """The mean over the arm's runs of what their rows report; None where none does."""
+    values = [found[0] for row in _counting(arm) if (found := _value(row, measure))]
+    return sum(values) / len(values) if values else None
+
+
+def reported(arm: Arm, measure: str) -> Reported | str:
+    """The arm's figure with its interval, from its rows; else why there is none.
+
+    Over several seeds both are averaged: the seeds' intervals are about the same questions, so
+    averaging makes them no narrower.
+    """
+    values = [found for row in _counting(arm) if (found := _value(row, measure))]
+    if not values:
+        return f"{arm.label} has no {measure}"
+    full = [
+        (mean, low, high, n or 0)
+        for mean, low, high, n in values
+        if low is not None and high is not None
+    ]
+    if not full:
+        return f"{arm.label} has neither predictions nor an interval for {measure}"
+    mean, low, high = (sum(one[i] for one in full) / len(full) for i in range(3))
+    return Reported(mean=mean, low=low, high=high, n=min(one[3] for one in full))
+
+
+def _counting(arm: Arm) -> Sequence[Row]:
+    return arm.runs[: arm.summary.replicates] if arm.summary.frozen else arm.runs
+
+
+def _value(row: Row, measure: str) -> tuple[float, float | None, float | None, int | None] | None:
+    """Mean, low, high and n of one row."""
+    mean = _number(row.get(measure)) if measure in IN_ROWS else None
+    if mean is not None:
+        low, high = _number(row.get(f"{measure}_low")), _number(row.get(f"{measure}_high"))
+        return mean, low, high, _count(row, measure)
+    told = _others(row).get(measure)
+    mean = _number(told.get("value")) if told else None
+    if told is None or mean is None:
+        return None
+    n = _number(told.get("n"))
+    return mean, _number(told.get("low")), _number(told.get("high")), int(n) if n else None
+
+
+def _count(row: Row, measure: str) -> int | None:
+    column = "n_test"
+    if measure in FORGETTING:
+        column = f"{measure}_n"
+    elif measure in RETRIEVAL:
+        column = "retrieval_n"
+    n = _number(row.get(column))
+    return int(n) if n is not None else None
+
+
+def _others(row: Row) -> dict[str, dict[str, Any]]:
+    """The row's measures without a column; those that are no object hold nothing to compare."""
+    found = row.get("other_measures")
+    if not isinstance(found, dict):
+        return {}
+    return {str(name): told for name, told in found.items() if isinstance(told, dict)}
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)

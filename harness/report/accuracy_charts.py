@@ -72,6 +72,6 @@ def accuracy_by_arm(arms: Sequence[Arm], measure: str) -> Figure | None:
             INTERVALS if with_interval(rows) else "No intervals are known.",
             left_out([arm.name for arm in arms if not arm.read(measure)], "not measured"),
         ),
-        chart=spec(layers, alt.Step(46)),
+        chart=spec(layers, 46 * len(rows)),
         alt=f"{capital(finding)}.",
     )

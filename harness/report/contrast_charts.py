@@ -13,7 +13,7 @@ from harness.compare.result import (
     Tested,
 )
 from harness.report.drawing import Figure
-from harness.report.encodings import Record, capital, file_safe, records, sentences, spec
+from harness.report.encodings import Record, capital, file_safe, lines, records, sentences, spec
 from harness.report.quantities import (
     difference_unit,
     digits,
@@ -25,7 +25,7 @@ from harness.report.quantities import (
 from harness.report.readings import number
 
 MOST_ROWS = 40
-LONGEST_VERDICT = 90
+LONGEST_VERDICT = 110
 SHAPES = ("circle", "diamond")
 
 
@@ -67,7 +67,7 @@ def contrasts(results: Sequence[Tested], measure: str, names: Mapping[str, str])
         ),
         chart=_chart(rows, f"{title} ({better})" if better else title, _estimands(drawn)),
         alt=f"Differences in {label(measure)}: "
-        + "; ".join(f"{row['contrast']}, {row['text']}" for row in rows[:8])
+        + "; ".join(f"{row['contrast']}, {' '.join(row['text'].split())}" for row in rows[:8])
         + ".",
     )
 
@@ -84,7 +84,7 @@ def _row(tested: Tested, names: Mapping[str, str], one_baseline: bool) -> Record
     row: Record = {
         "contrast": contrast,
         "estimand": tested.estimand,
-        "text": f"{tested.estimand}: {_verdict(tested)}",
+        "text": "\n".join(lines(f"{tested.estimand}: {_verdict(tested)}")),
     }
     difference, low, high = (number(v) for v in (tested.difference, tested.low, tested.high))
     if difference is not None:
@@ -119,7 +119,7 @@ def _chart(rows: Sequence[Record], title: str, estimands: Sequence[str]) -> dict
     values = [row[key] for row in known for key in ("low", "value", "high") if key in row] + [0.0]
     room = (max(values) - min(values)) * 0.05 or 1.0
     scaled = alt.Scale(domain=[min(values) - room, max(values) + room], nice=False, zero=False)
-    axis = alt.Axis(title=title, tickCount=7)
+    axis = alt.Axis(title=lines(title), tickCount=7)
     x = alt.X("value:Q", scale=scaled, axis=axis)
     names = list(dict.fromkeys(row["contrast"] for row in rows))
     y = alt.Y("contrast:N", sort=names, title=None).axis(
@@ -134,10 +134,10 @@ def _chart(rows: Sequence[Record], title: str, estimands: Sequence[str]) -> dict
     layers = [
         alt.Chart(records([{"value": 0}])).mark_rule(style="zero").encode(x=x),
         alt.Chart(records([row for row in known if "low" in row]))
-        .mark_rule(style="whisker", yOffset=8)
+        .mark_rule(style="whisker")
         .encode(x=alt.X("low:Q", scale=scaled, axis=axis), x2="high:Q", y=y, yOffset=offset),
         alt.Chart(records(known))
-        .mark_point(filled=True, size=80, yOffset=8)
+        .mark_point(filled=True, size=80)
         .encode(
             x=x,
             y=y,
@@ -151,9 +151,10 @@ def _chart(rows: Sequence[Record], title: str, estimands: Sequence[str]) -> dict
         ),
         *(
             alt.Chart(records(rows))
-            .mark_text(style=style, align="left", dy=-9)
+            .mark_text(style=style, align="left", baseline="bottom", dy=-9, lineBreak="\n")
             .encode(x=alt.value(4), y=y, yOffset=offset, text="text:N")
             for style in ("halo", "label")
         ),
     ]
-    return spec(layers, alt.Step(42, **{"for": "offset"}))
+    most_lines = max(row["text"].count("\n") + 1 for row in rows)
+    return spec(layers, (34 + 17 * most_lines) * len(names) * len(estimands))

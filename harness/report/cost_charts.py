@@ -8,12 +8,12 @@ import altair as alt
 
 from harness.columns import PHASES, phase_columns
 from harness.report.drawing import Figure
-from harness.report.encodings import Record, records, sentences, spec
+from harness.report.encodings import Record, columns, lines, records, sentences, spec
 from harness.report.placement import text_width
 from harness.report.quantities import digits, scale
 from harness.report.readings import Arm
 
-MEASURING = {"probe": "probe (measuring)", "latency": "latency sample (measuring)"}
+MEASURING = {"probe": "probe*", "latency": "latency sample*"}
 """Phases that measure an arm rather than make or serve it, as the legend names them."""
 
 COST, APART = "the arm's cost", "measuring it"
@@ -65,7 +65,7 @@ def _figure(
         title=f"{title}, by phase",
         caption=sentences(
             "Mean over seeds; work that was reused counts what it first took.",
-            "Thin bars: probes and the latency sample, which measure an arm and are no part of "
+            "*Thin bars: probes and the latency sample, which measure an arm and are no part of "
             "its cost."
             if any(bar["kind"] == APART for bar in bars)
             else "",
@@ -107,7 +107,7 @@ def _chart(arms: Sequence[Arm], bars: Sequence[Record], title: str) -> dict[str,
     names = [arm.name for arm in arms if any(bar["arm"] == arm.name for bar in bars)]
     for bar in bars:
         bar["middle"] = (bar["start"] + bar["end"]) / 2
-    axis = alt.Axis(title=title, tickCount=6)
+    axis = alt.Axis(title=lines(title), tickCount=6)
     scaled = alt.Scale(domain=[0, most * 1.16], nice=False)
     x = alt.X("start:Q", scale=scaled, axis=axis)
     y = alt.Y("arm:N", sort=names, title=None).axis(ticks=False, domain=False)
@@ -116,7 +116,9 @@ def _chart(arms: Sequence[Arm], bars: Sequence[Record], title: str) -> dict[str,
         "phase:N",
         scale=alt.Scale(domain=phases),
         sort=phases,
-        legend=alt.Legend(title=None, values=present, symbolType="square", columns=5),
+        legend=alt.Legend(
+            title=None, values=present, symbolType="square", columns=columns(present)
+        ),
     )
     layers = [
         alt.Chart(records(rows))
@@ -143,4 +145,4 @@ def _chart(arms: Sequence[Arm], bars: Sequence[Record], title: str) -> dict[str,
         .mark_text(style="note", align="left", dx=5)
         .encode(x=alt.X("end:Q", scale=scaled, axis=axis), y=y, yOffset=offset, text="text:N")
     )
-    return spec(layers, alt.Step(21, **{"for": "offset"}))
+    return spec(layers, 26 * len(names) * len(kinds))

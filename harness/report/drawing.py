@@ -58,8 +58,8 @@ const refuse = (uri) => Promise.reject(new Error("charts load nothing: " + uri))
 const loader = { load: refuse, http: refuse, file: refuse, sanitize: refuse };
 window.drawChart = (element, spec, dark) =>
   vegaEmbed(element, spec, {
-    mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false,
-    config: dark ? DARK : LIGHT, loader: loader, tooltip: { theme: dark ? "dark" : "light" },
+    mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, loader,
+    config: dark ? DARK : LIGHT, tooltip: { theme: dark ? "dark" : "light" },
   });
 """
 

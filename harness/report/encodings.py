@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 
 from harness.measures.definitions import FORGETTING
+from harness.report.placement import text_width
 from harness.report.quantities import Scale, label, scale, shown, shown_interval
 from harness.report.readings import Arm, Reading
 from harness.report.theme import SHAPES
 
 Record = dict[str, Any]
+
+SMALL_SCREEN = 340.0
+"""Pixels that a legend may take in width."""
+
+LONGEST_LINE = 50
+"""Letters of an axis title."""
 
 INTERVALS = (
     "Whiskers: 95 % intervals over questions; with several seeds the mean of the seeds' intervals, "
@@ -64,7 +72,22 @@ def shape(arms: Sequence[Arm], legend: Sequence[str] = ()) -> alt.Shape:
 
 
 def _legend(names: Sequence[str]) -> alt.Legend | None:
-    return alt.Legend(title=None, values=list(names)) if names else None
+    if not names:
+        return None
+    return alt.Legend(title=None, values=list(names), columns=columns(names))
+
+
+def columns(names: Sequence[str]) -> int:
+    """How many names a line of a legend has, so that it fits a small screen."""
+    symbol = 26
+    return max(1, int(SMALL_SCREEN / (max(map(text_width, names)) + symbol)))
+
+
+def lines(title: str) -> list[str]:
+    """An axis title on lines that fit a small screen; what is in brackets stays together."""
+    whole = re.sub(r"\([^)]*\)", lambda found: found[0].replace(" ", "\u00a0"), title)
+    wrapped = textwrap.wrap(whole, LONGEST_LINE, break_long_words=False)
+    return [line.replace("\u00a0", " ") for line in wrapped]
 
 
 def tooltip(value: str) -> list[alt.Tooltip]:
@@ -110,8 +133,8 @@ def value_axis(rows: Sequence[Record], title: str, percent: bool) -> tuple[alt.S
     """Scale and axis for a measure's values, as the horizontal axis of a chart."""
     if percent and min(ends(rows)) >= 0 and max(ends(rows)) <= 100.001:
         along, ticks = share_scale(rows)
-        return along, alt.Axis(title=title, values=ticks, format="d")
-    return alt.Scale(zero=False, padding=30), alt.Axis(title=title, tickCount=6)
+        return along, alt.Axis(title=lines(title), values=ticks, format="d")
+    return alt.Scale(zero=False, padding=30), alt.Axis(title=lines(title), tickCount=6)
 
 
 def left_out(arms: Sequence[str], why: str) -> str:
@@ -137,9 +160,12 @@ def capital(text: str) -> str:
     return text if text[1:2].isupper() else text[:1].upper() + text[1:]
 
 
-def spec(layers: Sequence[Any], height: alt.Step | int) -> dict[str, Any]:
-    """The layers as one chart, checked against Vega-Lite's schema, without config."""
-    chart = alt.layer(*layers).properties(width="container", height=height)
+def spec(layers: Sequence[Any], height: float) -> dict[str, Any]:
+    """The layers as one chart, checked against Vega-Lite's schema, without config.
+
+    The height is in pixels: a height by steps makes Vega-Lite warn on the console of the page.
+    """
+    chart = alt.layer(*layers).properties(width="container", height=round(height))
     made: dict[str, Any] = chart.to_dict()
     made.pop("config", None)
-    return made | {"autosize": {"type": "fit-x", "contains": "padding"}}
+    return made

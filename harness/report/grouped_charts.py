@@ -174,9 +174,7 @@ def retrieval(
             if given
             else "",
         ),
-        chart=_chart(
-            found, Grouped(arms, "recall_at_k", unit, "share of questions, or mean over them, %")
-        ),
+        chart=_chart(found, Grouped(arms, "recall_at_k", unit, "mean over questions, %")),
         alt="Recall@k: "
         + "; ".join(f"{arm.name} {shown(r.value, unit)} %" for arm, r in recalls[:6])
         + "."
@@ -234,4 +232,4 @@ def _chart(found: Readings, grouped: Grouped) -> dict[str, object]:
         .mark_text(style="note", align="left", dx=9)
         .encode(x=x, y=y, yOffset=offset, text="text:N"),
     ]
-    return spec(layers if grouped.zero else layers[1:3], alt.Step(18, **{"for": "offset"}))
+    return spec(layers if grouped.zero else layers[1:3], 22 * len(groups) * len(names))

@@ -19,6 +19,7 @@ from harness.report.encodings import (
     file_safe,
     hue,
     left_out,
+    lines,
     named,
     records,
     said,
@@ -66,8 +67,8 @@ class Axis:
     def drawn(self, title: str) -> alt.Axis:
         """The axis with its title."""
         if self.ticks is None:
-            return alt.Axis(title=title, tickCount=6)
-        return alt.Axis(title=title, values=list(self.ticks), format="~r")
+            return alt.Axis(title=lines(title), tickCount=6)
+        return alt.Axis(title=lines(title), values=list(self.ticks), format="~r")
 
 
 def pareto_charts(arms: Sequence[Arm], measure: str) -> list[Figure]:

@@ -99,11 +99,11 @@ def show(text: str, stream: TextIO) -> None:
 
 def _save(path: Path, text: str) -> None:
     """Write the file in one step, so that a full disk leaves no half of it."""
-    path = path.resolve()  # a link stays a link
-    scratch = path.with_name(f".{path.name}.part")
+    target = path.resolve()  # a link stays a link
+    scratch = target.with_name(f".{target.name}.part")
     try:
         scratch.write_text(text, encoding="utf-8", errors="replace", newline="")
-        scratch.replace(path)
+        scratch.replace(target)
     except OSError as error:
         scratch.unlink(missing_ok=True)
         raise RecordError(f"--out {path}: cannot be written: {error.strerror}") from error

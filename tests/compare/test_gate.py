@@ -83,7 +83,7 @@ def test_of_several_contrasts_the_worst_counts_and_is_named():
     )
     outcome = judge(parse_gate("f1 < -0.02"), comparison, THESE_WEIGHTS)
     assert (outcome.result, outcome.contrast) == (FAIL, RAG_LORA)
-    # Two decimals would print the upper end on the number it lies below.
+    # Three decimals would print the upper end on the number it lies below.
     assert gate_line(outcome, False) == (
         "gate fail: f1 < -0.02; rag_lora − closed_book −0.0500 [−0.0804, −0.0204] at 97.5 %; "
         "the worst of 2 contrasts"

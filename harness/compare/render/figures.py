@@ -105,21 +105,20 @@ def decimals(
     values: Sequence[float | None],
     landmarks: Sequence[float] = (0.0,),
 ) -> int:
-    """Decimals for scaled figures: two digits of the interval's width, else three of the largest.
+    """Decimals for scaled figures: two digits of the interval's width and of the largest figure.
 
-    More where an end would otherwise be printed on or across a landmark that it is not on.
+    Three of the largest where there is no interval. More where an end would otherwise be printed
+    on or across a landmark that it is not on.
     """
     known = [end for end in ends if end is not None]
     width = max(known) - min(known) if known else 0.0
-    figures = [abs(value) for value in values if value is not None]
-    largest = max(figures, default=0.0)
+    largest = max((abs(value) for value in values if value is not None), default=0.0)
+    wanted = [scale.fewest]
     if width > 0:
-        wanted = 1 - _magnitude(width)
-    elif scale.fewest or largest == 0:
-        wanted = scale.fewest
-    else:
-        wanted = 2 - _magnitude(largest)
-    return _apart(known, landmarks, min(max(scale.fewest, wanted), MOST_DECIMALS))
+        wanted.append(1 - _magnitude(width))
+    if largest > 0 and not scale.fewest:
+        wanted.append((1 if width > 0 else 2) - _magnitude(largest))
+    return _apart(known, landmarks, min(max(wanted), MOST_DECIMALS))
 
 
 def number(value: float | None, places: int) -> str:

@@ -40,7 +40,9 @@ def _figures(outcome: Outcome) -> str:
     if tested is None or tested.difference is None:
         return ""
     ends = [tested.low, tested.high]
-    places = decimals(Scale(), ends, [tested.difference], [0.0, outcome.gate.number])
+    a_share = tested.unit.startswith(("share", "mean"))
+    scale = Scale(fewest=3 if a_share else 0)
+    places = decimals(scale, ends, [tested.difference], [0.0, outcome.gate.number])
     level = EMPTY if tested.confidence is None else percent(tested.confidence)
     found = interval(tested.low, tested.high, places)
     shown = f" {found} at {level}" if found != EMPTY else ""

@@ -44,12 +44,12 @@ class Footnotes:
 
     def mark(self, remarks: Iterable[str]) -> str:
         """Their marks, as " (1) (3)"; empty for none."""
-        marks = []
+        numbers = set()
         for remark in remarks:
             if remark not in self.remarks:
                 self.remarks.append(remark)
-            marks.append(f" ({self.remarks.index(remark) + 1})")
-        return "".join(marks)
+            numbers.add(self.remarks.index(remark) + 1)
+        return "".join(f" ({number})" for number in sorted(numbers))
 
     def lines(self) -> tuple[str, ...]:
         """The remarks behind their numbers."""

@@ -22,6 +22,7 @@ from harness.compare.result import (
     ESTIMANDS,
     NOT_TESTED,
     THESE_WEIGHTS,
+    VERDICTS,
     ArmSummary,
     Comparison,
     Tested,
@@ -52,6 +53,7 @@ def sections(
         _by_bucket(comparison, found, everything),
         _families(comparison),
         _problems(comparison, most),
+        _in_short(comparison),
     )
     return tuple(part for part in parts if part)
 
@@ -70,21 +72,29 @@ def _arms(comparison: Comparison, most: int) -> Section:
             str(arm.replicates),
             EMPTY if arm.questions is None else f"{arm.questions:,}",
             str(len(arm.failed)),
-            ", ".join(f"{plain(name)} {plain(value)}" for name, value in arm.settings.items()),
         )
         for arm in arms
     )
-    headings = ("arm", *differing, "seeds", "replicates", "questions", "failed", "differs in")
-    words = frozenset({*range(len(differing) + 2), len(headings) - 1})
+    headings = ("arm", *differing, "seeds", "replicates", "questions", "failed")
+    words = frozenset(range(len(differing) + 2))
     failed = [f"failed, not averaged in: {_shortened(arm.failed)}" for arm in arms if arm.failed]
     refused = grouped(
         (f"not compared, {plain(contrast.refused)}", plain(contrast.name))
         for contrast in comparison.contrasts
         if contrast.refused
     )
-    notes = (*failed[:most], *refused[:most])
+    notes = (*_settings(arms)[:most], *failed[:most], *refused[:most])
     grid = _cut(Grid("", headings, lines, words, notes), most)
     return Section("Arms", (", ".join(shared),), (grid,))
+
+
+def _settings(arms: Sequence[ArmSummary]) -> list[str]:
+    """What distinguishes arms, as "rag, rag_lora: retriever dense, chunk_tokens 64"."""
+    having: dict[str, list[str]] = {}
+    for arm in arms:
+        for name, value in arm.settings.items():
+            having.setdefault(f"{plain(name)} {plain(value)}", []).append(plain(arm.label))
+    return grouped((", ".join(labels), setting) for setting, labels in having.items())
 
 
 def _seeds(arm: ArmSummary) -> str:
@@ -215,6 +225,23 @@ def _problems(comparison: Comparison, most: int) -> Section:
     if len(lines) > most:
         lines = [*lines[:most], f"… and {len(lines) - most} more: --all prints them."]
     return Section("Problems and marks", tuple(lines))
+
+
+def _in_short(comparison: Comparison) -> Section:
+    """The verdicts on primary measures: what a terminal shows last is what was asked first."""
+    lines = []
+    for measure in comparison.primary:
+        for estimand in ESTIMANDS:
+            verdicts = [
+                (t.verdict, plain(t.contrast.name))
+                for t in comparison.results
+                if t.measure == measure and t.estimand == estimand
+            ]
+            verdicts.sort(key=lambda pair: VERDICTS.index(pair[0]))
+            if verdicts:
+                found = "; ".join(grouped(verdicts))
+                lines.append(f"{plain(measure)}, {estimand}: {found}")
+    return Section("In short", tuple(lines))
 
 
 def _cut(grid: Grid, most: int) -> Grid:

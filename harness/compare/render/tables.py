@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from harness.compare.render.figures import (
     EMPTY,
@@ -37,11 +38,8 @@ KEPT_TOGETHER = "\N{NO-BREAK SPACE}"
 ARROWS = {True: "↑", False: "↓", None: ""}
 
 HEADINGS = ("base", "arm", "arm −\nbase", "interval", "adj. p", "verdict")
-SIZES = {"n": "questions", "clusters": "clusters", "seeds": "seeds"}
-"""Headings of how much a line rests on, and their words where it is the same for all lines."""
-
-VERDICT = 6
-"""The column of the verdict: words, like the first."""
+INTERVAL, P_VALUE, VERDICT = 4, 5, 6
+"""Their columns."""
 
 WORDS = frozenset({0, VERDICT})
 
@@ -60,8 +58,8 @@ def scales(comparison: Comparison) -> Scales:
 def heading_of(tested: Tested, found: Scales) -> str:
     """A measure with its direction and unit, as "exact_match ↑ (%)"."""
     unit = plain(found[tested.measure].unit)
-    parts = (plain(tested.measure), ARROWS[tested.higher_is_better], f"({unit})" if unit else "")
-    return KEPT_TOGETHER.join(part for part in parts if part)
+    parts = (ARROWS[tested.higher_is_better], f"({unit})" if unit else "")
+    return f"{plain(tested.measure)} {KEPT_TOGETHER.join(filter(None, parts))}".rstrip()
 
 
 def by_contrast(title: str, tests: Sequence[Tested], found: Scales, alpha: float) -> Grid:
@@ -148,23 +146,46 @@ def _grid(
         for number, (t, f) in enumerate(zip(tests, figures, strict=True))
     )
     headings = (first, *HEADINGS[:3], f"{level}interval", *HEADINGS[4:], *varying)
-    return Grid(title, headings, lines, WORDS, (*alike, *footnotes.lines()))
+    grid = Grid(title, headings, lines, WORDS, (*alike, *footnotes.lines()))
+    return grid if levels else _without_intervals(grid)
+
+
+def _without_intervals(grid: Grid) -> Grid:
+    """The grid without its empty columns of intervals and p-values."""
+    kept = [number for number in range(len(grid.headings)) if number not in (INTERVAL, P_VALUE)]
+    return replace(
+        grid,
+        headings=tuple(grid.headings[number] for number in kept),
+        lines=tuple(tuple(line[number] for number in kept) for line in grid.lines),
+        words=frozenset(place for place, number in enumerate(kept) if number in grid.words),
+    )
 
 
 def _sizes(tests: Sequence[Tested]) -> tuple[dict[str, list[str]], list[str]]:
     """What the lines rest on: columns of what varies, and a sentence of what is alike in all."""
-    columns = {
-        "n": [EMPTY if t.n is None else f"{t.n:,}" for t in tests],
-        "clusters": [EMPTY if t.clusters is None else f"{t.clusters:,}" for t in tests],
-        "seeds": [_seeds(t) for t in tests],
-    }
-    varying = {name: column for name, column in columns.items() if len(set(column)) > 1}
-    alike = [
-        f"{SIZES[name]} {column[0]}"
-        for name, column in columns.items()
-        if name not in varying and column[0] != EMPTY
-    ]
-    return varying, [", ".join(alike)] if alike else []
+    columns: dict[str, list[str]] = {}
+    alike = []
+    sizes = {(t.n, t.clusters) for t in tests if t.n is not None}
+    if len(sizes) > 1:
+        columns["n in\nclusters"] = [_questions(t) for t in tests]
+    alike += [f"{_count(n)} questions in {_count(k)} clusters" for n, k in sizes if len(sizes) == 1]
+    seeds = [_seeds(t) for t in tests]
+    if len(set(seeds)) > 1:
+        columns["seeds"] = seeds
+    else:
+        both = " (base vs arm)" if "vs" in seeds[0] else ""
+        alike.append(f"seeds {seeds[0]}{both}")
+    return columns, [", ".join(alike)]
+
+
+def _questions(tested: Tested) -> str:
+    if tested.n is None:
+        return EMPTY
+    return f"{tested.n:,} in\n{_count(tested.clusters)}"
+
+
+def _count(number: int | None) -> str:
+    return EMPTY if number is None else f"{number:,}"
 
 
 def _seeds(tested: Tested) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +15,7 @@ from harness.compare.estimate import Estimate
 from harness.compare.interaction import interaction
 from harness.compare.measured import Known
 from harness.compare.result import Bucket, ByBucket
-from harness.compare.scorebook import Scored
+from harness.compare.scorebook import Numbers, Scored
 from harness.errors import ConfigError, suggestion
 
 MOST_BUCKETS = 30
@@ -33,9 +32,15 @@ NOT_COLUMNS = ("question_id", "metrics")
 
 @dataclass(frozen=True)
 class Bucketed:
-    """The bucket of each question of an arm, "" for none; how they were made, if not as stored."""
+    """The bucket of each question of an arm.
 
-    names: list[str]
+    Attributes:
+        codes: position in ``order``; -1 for none.
+        order: the names of the buckets.
+        made: how they were made, if not as stored.
+    """
+
+    codes: Numbers
     order: tuple[str, ...]
     made: str = ""
 
@@ -81,63 +86,64 @@ def bucketed(scored: Scored, column: str) -> Bucketed:
         _is_number(value) or _is_empty(value) for value in values
     ):
         return _terciles(values)
-    names = ["" if _is_empty(value) else _text(value) for value in values]
-    present = [value for value in dict.fromkeys(values) if not _is_empty(value)]
-    return Bucketed(names, tuple(dict.fromkeys(map(_text, sorted(present, key=_rank)))))
+    present = sorted((v for v in dict.fromkeys(values) if not _is_empty(v)), key=_rank)
+    order = tuple(dict.fromkeys(map(_text, present)))
+    place = {value: order.index(_text(value)) for value in present}
+    return Bucketed(np.array([place.get(value, -1) for value in values], dtype=np.int64), order)
 
 
 def by_bucket(
-    side: Side, measure: Known, column: str, seed: int
+    side: Side, measure: Known, column: str, buckets: Bucketed | None, seed: int
 ) -> tuple[ByBucket | None, list[str]]:
     """The effect in each bucket, for these trained weights; and what was left out.
 
-    None where the arms have no scores of the same questions.
+    None where the arms have no scores of the same questions. ``buckets`` are those of the
+    baseline's questions; None where it has no predictions.
     """
     where = f"{measure.name} by {column}, {side.contrast.name}"
-    if side.answers is None:
+    if side.answers is None or buckets is None:
         return None, [f"{where}: not split, since an arm has no predictions"]
     aligned = side.answers.scores(measure.name)
     if isinstance(aligned, str):
         return None, [f"{where}: not split, since {aligned}"]
-    ours = side.answers.baseline
-    if column not in ours.columns or all(_is_empty(value) for value in ours.columns[column]):
+    codes = buckets.codes[aligned.rows]
+    if not (codes >= 0).any():
         return None, [f"{where}: not split, since no question has a value of {column}"]
-    buckets = bucketed(ours, column)
     problems = []
     if _other_values(side, column):
         problems.append(f"{where}: {column} differs between the arms; that of the baseline counts")
-    names = np.asarray(buckets.names, dtype=object)[aligned.rows]
-    kept, dropped = _kept(names, buckets.order)
-    if dropped:
+    counts = np.bincount(codes[codes >= 0], minlength=len(buckets.order))
+    there = np.flatnonzero(counts)
+    kept = np.sort(there[np.argsort(-counts[there], kind="stable")][:MOST_BUCKETS])
+    if len(kept) < len(there):
         problems.append(
-            f"{where}: {len(dropped)} of {len(dropped) + len(kept)} buckets are left out; the "
+            f"{where}: {len(there) - len(kept)} of {len(there)} buckets are left out; the "
             f"{MOST_BUCKETS} with most questions are shown"
         )
-    inside = np.isin(names, np.asarray(kept, dtype=object))
-    found = [_bucket(measure, aligned, names == name, name) for name in kept]
-    p, method = _interaction(aligned, names, inside, seed)
-    return (
-        ByBucket(
-            contrast=side.contrast,
-            measure=measure.name,
-            column=column,
-            buckets=tuple(found),
-            p=p,
-            p_adjusted=None,
-            method=f"{method}; {buckets.made}" if buckets.made else method,
-            left_out=int((~inside).sum()),
+    inside = np.isin(codes, kept)
+    p, method = _interaction(aligned, codes, inside, seed)
+    found = ByBucket(
+        contrast=side.contrast,
+        measure=measure.name,
+        column=column,
+        buckets=tuple(
+            _bucket(measure, aligned, codes == code, buckets.order[code]) for code in kept
         ),
-        problems,
+        p=p,
+        p_adjusted=None,
+        method=f"{method}; {buckets.made}" if buckets.made else method,
+        left_out=int((~inside).sum()),
     )
+    return found, problems
 
 
 def adjusted(found: Sequence[ByBucket]) -> tuple[ByBucket, ...]:
     """The same with p-values adjusted (Holm) over all interactions that were tested."""
-    from statsmodels.stats.multitest import multipletests
-
     tested = [one.p for one in found if one.p is not None]
     if not tested:
         return tuple(found)
+    from statsmodels.stats.multitest import multipletests
+
     values = iter(multipletests(tested, method="holm")[1])
     return tuple(
         one if one.p is None else replace(one, p_adjusted=float(next(values))) for one in found
@@ -162,33 +168,19 @@ def _bucket(measure: Known, aligned: Aligned, inside: NDArray[np.bool_], name: s
 
 
 def _interaction(
-    aligned: Aligned, names: NDArray[np.object_], inside: NDArray[np.bool_], seed: int
+    aligned: Aligned, codes: Numbers, inside: NDArray[np.bool_], seed: int
 ) -> tuple[float | None, str]:
     difference = aligned.arm.mean(axis=1) - aligned.baseline.mean(axis=1)
     clusters = None if aligned.clusters is None else aligned.clusters[inside]
-    if not inside.any():
-        return None, "no question has a bucket"
-    return interaction(difference[inside], [str(name) for name in names[inside]], clusters, seed)
-
-
-def _kept(names: NDArray[np.object_], order: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The buckets that are shown, in order, and those that are not."""
-    counts = Counter(names.tolist())
-    there = [name for name in order if counts[name]]
-    if len(there) <= MOST_BUCKETS:
-        return there, []
-    largest = set(sorted(there, key=lambda name: -counts[name])[:MOST_BUCKETS])
-    return [n for n in there if n in largest], [n for n in there if n not in largest]
+    return interaction(difference[inside], [str(code) for code in codes[inside]], clusters, seed)
 
 
 def _terciles(values: Sequence[object]) -> Bucketed:
     numbers = np.array([float(v) if _is_number(v) else np.nan for v in values])  # type: ignore[arg-type]
     low, high = np.nanquantile(numbers, [1 / 3, 2 / 3])
-    names = [
-        "" if math.isnan(value) else TERCILES[int(value > low) + int(value > high)]
-        for value in numbers
-    ]
-    return Bucketed(names, TERCILES, f"terciles, cut at {low:g} and {high:g}")
+    codes = (numbers > low).astype(np.int64) + (numbers > high)
+    codes[np.isnan(numbers)] = -1
+    return Bucketed(codes, TERCILES, f"terciles, cut at {low:g} and {high:g}")
 
 
 def _other_values(side: Side, column: str) -> bool:
@@ -197,10 +189,11 @@ def _other_values(side: Side, column: str) -> bool:
     for name in needed([column]):
         ours = side.answers.baseline.columns.get(name)
         theirs = side.answers.arm.columns.get(name)
-        if ours is not None and theirs is not None:
-            pairs = zip(side.answers.left, side.answers.right, strict=True)
-            if any(ours[i] != theirs[j] for i, j in pairs):
-                return True
+        if ours is None or theirs is None or ours == theirs:
+            continue
+        pairs = zip(side.answers.left, side.answers.right, strict=True)
+        if any(ours[i] != theirs[j] for i, j in pairs):
+            return True
     return False
 
 

@@ -147,17 +147,22 @@ def _versions(arm: Arm, measure: str) -> set[Any]:
 def _assumed(arm: Arm, cost: str) -> dict[str, set[str]]:
     """Assumption -> the values that the arm's runs rest on, as text."""
     found: dict[str, set[str]] = {}
-    for row in arm.runs:
-        assumptions = row.get("cost_assumptions")
-        for name, told in assumptions.items() if isinstance(assumptions, dict) else ():
+    # Rows share equal objects (harness.tables), so each is looked at once.
+    told = {
+        id(one): one for row in arm.runs if isinstance(one := row.get("cost_assumptions"), dict)
+    }
+    for assumptions in told.values():
+        for name, one in assumptions.items():
             if name in OF_THE_GRID and cost != EMISSIONS:
                 continue
-            value = told.get("value") if isinstance(told, dict) else told
-            unit = told.get("unit", "") if isinstance(told, dict) else ""
-            found.setdefault(name, set()).add(f"{json.dumps(value)} {unit}".strip())
-        intensity = row.get("carbon_intensity_kg_per_kwh")
-        if cost == EMISSIONS and intensity is not None:
-            found.setdefault("kg CO2e per kWh", set()).add(f"{intensity:g}")
+            value, unit = (
+                (one.get("value"), one.get("unit")) if isinstance(one, dict) else (one, "")
+            )
+            found.setdefault(name, set()).add(f"{json.dumps(value)} {unit or ''}".strip())
+    if cost == EMISSIONS:
+        intensities = _known(arm, "carbon_intensity_kg_per_kwh")
+        if intensities:
+            found["kg CO2e per kWh"] = {f"{one:g}" for one in intensities}
     return found
 
 

@@ -5,23 +5,24 @@ This reads as the whole of it; what each step does is in the module that it is i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from harness.compare.align import WORDING, Pair, pair
 from harness.compare.arms import Arm, line_up, run_file
-from harness.compare.buckets import adjusted, by_bucket, check_columns, needed
+from harness.compare.buckets import Bucketed, adjusted, bucketed, by_bucket, check_columns, needed
 from harness.compare.comparable import marks, refusal, split_known
 from harness.compare.contrasts import Pairs, choose, restricted
 from harness.compare.entries import Side, entries
 from harness.compare.family import Entry, families, judge
 from harness.compare.measured import (
+    IN_ROWS,
     Known,
+    Report,
     checked,
     default_primary,
     measures_of,
-    reported_measures,
 )
 from harness.compare.options import Options
 from harness.compare.result import ByBucket, Comparison, Contrast
@@ -53,7 +54,8 @@ def compare(paths: Sequence[Path], options: Options) -> Comparison:
     book = Scorebook(_columns(options.by, pairs))
     arms, pairs = _settled(arms, pairs, book)
 
-    sides = [_side(baseline, arm, book) for baseline, arm in pairs]
+    reports = {arm.label: Report(arm) for arm in arms}
+    sides = [_side(baseline, arm, book, reports) for baseline, arm in pairs]
     compared = [side for side in sides if not side.contrast.refused]
     has = _measures(compared, book)
     primary = _primary(options, known, has)
@@ -124,20 +126,20 @@ def _settled(arms: Sequence[Arm], pairs: Pairs, book: Scorebook) -> tuple[list[A
 
 
 def _rows_alike(arm: Arm) -> bool:
-    names = reported_measures(arm)
     return all(
         row.get(name) == arm.runs[0].get(name)
         for row in arm.runs
-        for name in (*names, "other_measures")
+        for name in (*IN_ROWS, "other_measures")
     )
 
 
-def _side(baseline: Arm, arm: Arm, book: Scorebook) -> Side:
+def _side(baseline: Arm, arm: Arm, book: Scorebook, reports: Mapping[str, Report]) -> Side:
     """The two with the questions that both answered, or the reason not to compare them."""
     names = (baseline.label, arm.label)
+    rows = (reports[baseline.label], reports[arm.label])
     refused = refusal(baseline, arm)
     if refused:
-        return Side(Contrast(*names, refused=refused), baseline, arm, None, book)
+        return Side(Contrast(*names, refused=refused), baseline, arm, None, rows, book)
     ours, theirs = book.answers(baseline), book.answers(arm)
     found = marks(baseline, arm)
     answers = None
@@ -148,7 +150,7 @@ def _side(baseline: Arm, arm: Arm, book: Scorebook) -> Side:
         if answers is not None:
             found += answers.left_out(*names)
     contrast = Contrast(*names, refused=refused, marks=tuple(dict.fromkeys(found)))
-    return Side(contrast, baseline, arm, answers, book)
+    return Side(contrast, baseline, arm, answers, rows, book)
 
 
 def _refused_answers(answers: Pair | None, same_split: bool) -> str:
@@ -165,11 +167,11 @@ def _refused_answers(answers: Pair | None, same_split: bool) -> str:
 
 def _measures(sides: Sequence[Side], book: Scorebook) -> dict[str, set[str]]:
     """Label of each arm that is compared to the measures that it has figures of."""
-    arms = {arm.label: arm for side in sides for arm in (side.baseline, side.arm)}
-    scored = {label: book.answers(arm) for label, arm in arms.items()}
+    reports = {one.arm.label: one for side in sides for one in side.reports}
+    scored = {label: book.answers(one.arm) for label, one in reports.items()}
     return {
-        label: reported_measures(arm) | set(found.measures if (found := scored[label]) else ())
-        for label, arm in arms.items()
+        label: {*one.figures, *(found.measures if (found := scored[label]) else ())}
+        for label, one in reports.items()
     }
 
 
@@ -203,9 +205,14 @@ def _by(
 ) -> tuple[tuple[ByBucket, ...], list[str]]:
     found, problems = [], []
     for column in options.by:
-        for measure in primary:
-            for side in sides:
-                one, told = by_bucket(side, measure, column, options.seed)
+        buckets: dict[str, Bucketed | None] = {}
+        for side in sides:
+            name = side.contrast.baseline
+            if name not in buckets:
+                scored = side.book.answers(side.baseline)
+                buckets[name] = bucketed(scored, column) if scored else None
+            for measure in primary:
+                one, told = by_bucket(side, measure, column, buckets[name], options.seed)
                 problems += told
                 if one is not None:
                     found.append(one)

@@ -18,7 +18,7 @@ from harness.compare.estimate import (
     these_weights,
 )
 from harness.compare.family import Entry
-from harness.compare.measured import Known, mean_of, reported
+from harness.compare.measured import Known, Report
 from harness.compare.result import OVER_SEEDS, PRIMARY, SECONDARY, THESE_WEIGHTS, Contrast
 from harness.compare.scorebook import Matrix, Scorebook, Scored
 from harness.measures.definitions import FORGETTING, RETRIEVAL
@@ -30,12 +30,14 @@ class Side:
 
     Attributes:
         answers: the scores of the questions that both answered; None where one has no predictions.
+        reports: what the rows of baseline and arm say.
     """
 
     contrast: Contrast
     baseline: Arm
     arm: Arm
     answers: Pair | None
+    reports: tuple[Report, Report]
     book: Scorebook
 
 
@@ -170,7 +172,7 @@ def _unpaired(
     side: Side, measure: Known, family: str, primary: bool, marks: tuple[str, ...]
 ) -> list[Entry]:
     """From the rows' own intervals."""
-    ours, theirs = (_reported(arm, measure.name) for arm in (side.baseline, side.arm))
+    ours, theirs = (_reported(report, measure.name) for report in side.reports)
     if isinstance(ours, str) or isinstance(theirs, str):
         reason = "; ".join(one for one in (ours, theirs) if isinstance(one, str))
         return [_entry(side, measure, THESE_WEIGHTS, family, reason, marks)]
@@ -182,10 +184,10 @@ def _unpaired(
     return found
 
 
-def _reported(arm: Arm, measure: str) -> Reported | str:
-    if measure in FORGETTING and arm.summary.frozen:
+def _reported(report: Report, measure: str) -> Reported | str:
+    if measure in FORGETTING and report.arm.summary.frozen:
         return Reported(0.0, 0.0, 0.0, 0)
-    return reported(arm, measure)
+    return report.interval(measure)
 
 
 def _why_unpaired(side: Side, measure: str) -> str:
@@ -222,17 +224,17 @@ def _entry(
         family=family,
         estimate=estimate,
         reason=outcome if isinstance(outcome, str) else "",
-        baseline_value=None if estimate else _value(side, side.baseline, measure.name),
-        arm_value=None if estimate else _value(side, side.arm, measure.name),
+        baseline_value=None if estimate else _value(side, side.reports[0], measure.name),
+        arm_value=None if estimate else _value(side, side.reports[1], measure.name),
         notes=tuple(notes),
     )
 
 
-def _value(side: Side, arm: Arm, measure: str) -> float | None:
+def _value(side: Side, report: Report, measure: str) -> float | None:
     """What is shown of an arm where nothing is tested."""
-    value = mean_of(arm, measure)
+    value = report.mean(measure)
     if value is None and measure not in FORGETTING:
-        scored = side.book.answers(arm)
+        scored = side.book.answers(report.arm)
         matrix = None if scored is None else scored.measures.get(measure)
         if matrix is not None:
             value = float(np.nanmean(matrix))

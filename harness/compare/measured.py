@@ -92,56 +92,68 @@ def default_primary(known: Sequence[str], has: Sequence[set[str]]) -> tuple[str,
     return tuple(next(([name] for name in order if any(name in one for one in has)), []))
 
 
-def reported_measures(arm: Arm) -> set[str]:
-    """The measures that the arm's rows have a value of."""
-    names = {
-        name for name in IN_ROWS if any(_number(row.get(name)) is not None for row in arm.runs)
-    }
-    return names | {name for row in arm.runs for name in _others(row) if _value(row, name)}
+@dataclass(frozen=True)
+class Figure:
+    """What one row says of one measure."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int | None
 
 
-def mean_of(arm: Arm, measure: str) -> float | None:
-    """The mean over the arm's runs of what their rows report; None where none does."""
-    values = [found[0] for row in _counting(arm) if (found := _value(row, measure))]
-    return sum(values) / len(values) if values else None
+class Report:
+    """What the rows of an arm say of each measure, read from them once.
 
-
-def reported(arm: Arm, measure: str) -> Reported | str:
-    """The arm's figure with its interval, from its rows; else why there is none.
-
-    Over several seeds both are averaged: the seeds' intervals are about the same questions, so
-    averaging makes them no narrower.
+    Attributes:
+        figures: measure -> a figure of each run that has one; of a frozen arm's replicates alone.
     """
-    values = [found for row in _counting(arm) if (found := _value(row, measure))]
-    if not values:
-        return f"{arm.label} has no {measure}"
-    full = [
-        (mean, low, high, n or 0)
-        for mean, low, high, n in values
-        if low is not None and high is not None
-    ]
-    if not full:
-        return f"{arm.label} has neither predictions nor an interval for {measure}"
-    mean, low, high = (sum(one[i] for one in full) / len(full) for i in range(3))
-    return Reported(mean=mean, low=low, high=high, n=min(one[3] for one in full))
+
+    def __init__(self, arm: Arm) -> None:
+        self.arm = arm
+        runs = arm.runs[: arm.summary.replicates] if arm.summary.frozen else arm.runs
+        self.figures: dict[str, list[Figure]] = {}
+        for row in runs:
+            for name in (*IN_ROWS, *_others(row)):
+                figure = _figure(row, name)
+                if figure is not None:
+                    self.figures.setdefault(name, []).append(figure)
+
+    def mean(self, measure: str) -> float | None:
+        """The mean over the arm's runs; None where no row has the measure."""
+        figures = self.figures.get(measure)
+        return sum(one.mean for one in figures) / len(figures) if figures else None
+
+    def interval(self, measure: str) -> Reported | str:
+        """The arm's figure with its interval; else why there is none.
+
+        Over several seeds both are averaged: the seeds' intervals are about the same questions, so
+        averaging makes them no narrower.
+        """
+        if measure not in self.figures:
+            return f"{self.arm.label} has no {measure}"
+        full = [
+            (one.mean, one.low, one.high, one.n or 0)
+            for one in self.figures[measure]
+            if one.low is not None and one.high is not None
+        ]
+        if not full:
+            return f"{self.arm.label} has neither predictions nor an interval for {measure}"
+        mean, low, high = (sum(one[i] for one in full) / len(full) for i in range(3))
+        return Reported(mean=mean, low=low, high=high, n=min(one[3] for one in full))
 
 
-def _counting(arm: Arm) -> Sequence[Row]:
-    return arm.runs[: arm.summary.replicates] if arm.summary.frozen else arm.runs
-
-
-def _value(row: Row, measure: str) -> tuple[float, float | None, float | None, int | None] | None:
-    """Mean, low, high and n of one row."""
+def _figure(row: Row, measure: str) -> Figure | None:
     mean = _number(row.get(measure)) if measure in IN_ROWS else None
     if mean is not None:
         low, high = _number(row.get(f"{measure}_low")), _number(row.get(f"{measure}_high"))
-        return mean, low, high, _count(row, measure)
+        return Figure(mean, low, high, _count(row, measure))
     told = _others(row).get(measure)
     mean = _number(told.get("value")) if told else None
     if told is None or mean is None:
         return None
     n = _number(told.get("n"))
-    return mean, _number(told.get("low")), _number(told.get("high")), int(n) if n else None
+    return Figure(mean, _number(told.get("low")), _number(told.get("high")), int(n) if n else None)
 
 
 def _count(row: Row, measure: str) -> int | None:

@@ -8,7 +8,7 @@ import altair as alt
 
 from harness.report.drawing import Figure
 from harness.report.encodings import (
-    INTERVALS,
+    about_intervals,
     capital,
     file_safe,
     hue,
@@ -69,7 +69,7 @@ def accuracy_by_arm(arms: Sequence[Arm], measure: str) -> Figure | None:
         title=f"{capital(label(measure))} by arm",
         caption=sentences(
             "Points: mean over seeds; small dots below: single seeds." if seeds else "",
-            INTERVALS if with_interval(rows) else "No intervals are known.",
+            about_intervals([r for _, r in known]) or "No intervals are known.",
             left_out([arm.name for arm in arms if not arm.read(measure)], "not measured"),
         ),
         chart=spec(layers, 46 * len(rows)),

@@ -30,7 +30,7 @@ SHAPES = ("circle", "diamond")
 
 
 def contrasts(results: Sequence[Tested], measure: str, names: Mapping[str, str]) -> Figure | None:
-    """The differences of one measure with their intervals; None where nothing was compared.
+    """The differences of one measure with their intervals; None where no interval is known.
 
     Args:
         names: label of an arm -> its name in charts; contrasts of other arms are left out.
@@ -42,12 +42,14 @@ def contrasts(results: Sequence[Tested], measure: str, names: Mapping[str, str])
         and {tested.contrast.arm, tested.contrast.baseline} <= names.keys()
     ]
     drawn = chosen[:MOST_ROWS]
-    if not any(number(tested.difference) is not None for tested in drawn):
+    if not drawn:
         return None
     unit = drawn[0].unit
     baselines = {tested.contrast.baseline for tested in drawn}
     versus = f" from {names[next(iter(baselines))]}" if len(baselines) == 1 else ""
     rows = [_row(tested, names, bool(versus)) for tested in drawn]
+    if not any("value" in row for row in rows):
+        return None
     levels = sorted({tested.confidence for tested in drawn if tested.confidence is not None})
     higher = drawn[0].higher_is_better
     better = {True: "right of 0 is better", False: "left of 0 is better", None: ""}[higher]
@@ -67,7 +69,7 @@ def contrasts(results: Sequence[Tested], measure: str, names: Mapping[str, str])
         ),
         chart=_chart(rows, f"{title} ({better})" if better else title, _estimands(drawn)),
         alt=f"Differences in {label(measure)}: "
-        + "; ".join(f"{row['contrast']}, {' '.join(row['text'].split())}" for row in rows[:8])
+        + "; ".join(f"{row['contrast']}, {' '.join(row['text'])}" for row in rows[:8])
         + ".",
     )
 
@@ -81,20 +83,22 @@ def _row(tested: Tested, names: Mapping[str, str], one_baseline: bool) -> Record
     if not one_baseline:
         contrast += f" − {names[tested.contrast.baseline]}"
     factor = scale(tested.unit).factor
+    text = lines(f"{tested.estimand}: {_verdict(tested)}")
     row: Record = {
         "contrast": contrast,
         "estimand": tested.estimand,
-        "text": "\n".join(lines(f"{tested.estimand}: {_verdict(tested)}")),
+        "text": text,
+        "lines": len(text),
     }
     difference, low, high = (number(v) for v in (tested.difference, tested.low, tested.high))
-    if difference is not None:
-        row["value"] = difference * factor
+    if difference is not None and low is not None and high is not None:
         interval = shown_interval(low, high, tested.unit, sign=True)
-        row["said"] = shown_difference(difference, tested.unit) + (
-            f" ({interval})" if interval else ""
-        )
-        if low is not None and high is not None:
-            row |= {"low": low * factor, "high": high * factor}
+        row |= {
+            "value": difference * factor,
+            "low": low * factor,
+            "high": high * factor,
+            "said": f"{shown_difference(difference, tested.unit)} ({interval})",
+        }
     return row
 
 
@@ -116,14 +120,14 @@ def _percents(levels: Sequence[float]) -> str:
 
 def _chart(rows: Sequence[Record], title: str, estimands: Sequence[str]) -> dict[str, object]:
     known = [row for row in rows if "value" in row]
-    values = [row[key] for row in known for key in ("low", "value", "high") if key in row] + [0.0]
+    values = [row[key] for row in known for key in ("low", "value", "high")] + [0.0]
     room = (max(values) - min(values)) * 0.05 or 1.0
     scaled = alt.Scale(domain=[min(values) - room, max(values) + room], nice=False, zero=False)
     axis = alt.Axis(title=lines(title), tickCount=7)
     x = alt.X("value:Q", scale=scaled, axis=axis)
     names = list(dict.fromkeys(row["contrast"] for row in rows))
     y = alt.Y("contrast:N", sort=names, title=None).axis(
-        ticks=False, domain=False, grid=True, tickBand="extent"
+        ticks=False, domain=False, grid=True, tickBand="extent", labelPadding=8
     )
     offset = alt.YOffset("estimand:N", sort=estimands, scale=alt.Scale(domain=list(estimands)))
     forms = alt.Shape(
@@ -133,7 +137,7 @@ def _chart(rows: Sequence[Record], title: str, estimands: Sequence[str]) -> dict
     )
     layers = [
         alt.Chart(records([{"value": 0}])).mark_rule(style="zero").encode(x=x),
-        alt.Chart(records([row for row in known if "low" in row]))
+        alt.Chart(records(known))
         .mark_rule(style="whisker")
         .encode(x=alt.X("low:Q", scale=scaled, axis=axis), x2="high:Q", y=y, yOffset=offset),
         alt.Chart(records(known))
@@ -150,11 +154,12 @@ def _chart(rows: Sequence[Record], title: str, estimands: Sequence[str]) -> dict
             ],
         ),
         *(
-            alt.Chart(records(rows))
-            .mark_text(style=style, align="left", baseline="bottom", dy=-9, lineBreak="\n")
+            alt.Chart(records([row for row in rows if row["lines"] == count]))
+            .mark_text(style=style, align="left", dy=-6 - 14 * count, baseline="top")
             .encode(x=alt.value(4), y=y, yOffset=offset, text="text:N")
+            for count in sorted({row["lines"] for row in rows})
             for style in ("halo", "label")
         ),
     ]
-    most_lines = max(row["text"].count("\n") + 1 for row in rows)
+    most_lines = max(row["lines"] for row in rows)
     return spec(layers, (34 + 17 * most_lines) * len(names) * len(estimands))

@@ -13,7 +13,7 @@ from harness.report.placement import text_width
 from harness.report.quantities import digits, scale
 from harness.report.readings import Arm
 
-MEASURING = {"probe": "probe*", "latency": "latency sample*"}
+MEASURING = {"probe": "probe*", "latency": "latency*"}
 """Phases that measure an arm rather than make or serve it, as the legend names them."""
 
 COST, APART = "the arm's cost", "measuring it"
@@ -65,8 +65,8 @@ def _figure(
         title=f"{title}, by phase",
         caption=sentences(
             "Mean over seeds; work that was reused counts what it first took.",
-            "*Thin bars: probes and the latency sample, which measure an arm and are no part of "
-            "its cost."
+            "*Thin bars: probes and the batch-1 latency sample, which measure an arm and are no "
+            "part of its cost."
             if any(bar["kind"] == APART for bar in bars)
             else "",
             f"Energy is {remark}." if remark else "",

@@ -8,8 +8,8 @@ from typing import Any
 
 from harness.report.theme import DARK, LIGHT
 
-WIDTH = 640
-"""Pixels of the plot in SVG and PNG; in the page a chart is as wide as its container."""
+WIDTH = 680
+"""Pixels of a chart in SVG and PNG; in the page a chart is as wide as its container."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def to_svg(figure: Figure, dark: bool = False) -> str:
     import vl_convert
 
     return vl_convert.vegalite_to_svg(
-        {**figure.chart, "width": WIDTH}, config=DARK if dark else LIGHT, allowed_base_urls=[]
+        _fixed(figure), config=DARK if dark else LIGHT, allowed_base_urls=[]
     )
 
 
@@ -45,11 +45,13 @@ def to_png(figure: Figure, scale: float = 2, dark: bool = False) -> bytes:
     import vl_convert
 
     return vl_convert.vegalite_to_png(
-        {**figure.chart, "width": WIDTH},
-        config=DARK if dark else LIGHT,
-        scale=scale,
-        allowed_base_urls=[],
+        _fixed(figure), config=DARK if dark else LIGHT, scale=scale, allowed_base_urls=[]
     )
+
+
+def _fixed(figure: Figure) -> dict[str, Any]:
+    """The chart as wide as ``WIDTH``, axes included."""
+    return {**figure.chart, "width": WIDTH, "autosize": {"type": "fit-x", "contains": "padding"}}
 
 
 _SNIPPET = """

@@ -23,11 +23,6 @@ SMALL_SCREEN = 340.0
 LONGEST_LINE = 50
 """Letters of an axis title."""
 
-INTERVALS = (
-    "Whiskers: 95 % intervals over questions; with several seeds the mean of the seeds' intervals, "
-    "which is never narrower than that of their mean."
-)
-
 
 def records(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
     """Rows as a chart's data; what is None is left out of its row."""
@@ -48,6 +43,19 @@ def record(arm: Arm, reading: Reading, by: Scale, **more: Any) -> Record:
 def with_interval(rows: Sequence[Record]) -> list[Record]:
     """The rows whose interval is known."""
     return [row for row in rows if row.get("low") is not None and row.get("high") is not None]
+
+
+def about_intervals(readings: Sequence[Reading]) -> str:
+    """What the whiskers are; "" where there are none."""
+    known = [reading for reading in readings if reading.low is not None]
+    if not known:
+        return ""
+    if all(reading.exact for reading in known):
+        return "Whiskers: 95 % intervals over questions, for the weights at hand."
+    return (
+        "Whiskers: 95 % intervals over questions, for the weights at hand; with several seeds the "
+        "mean of the seeds' intervals, which is never narrower than that of their mean."
+    )
 
 
 def ends(rows: Sequence[Record]) -> list[float]:

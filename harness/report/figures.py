@@ -11,14 +11,19 @@ from harness.report.contrast_charts import contrasts
 from harness.report.cost_charts import energy_by_phase, time_by_phase
 from harness.report.drawing import Figure, to_png, to_svg, vega_bundle
 from harness.report.encodings import file_safe, sentences
+from harness.report.given_context import given_context
 from harness.report.grouped_charts import accuracy_by_bucket, forgetting, retrieval
 from harness.report.pareto_charts import pareto_charts
-from harness.report.readings import Arm, Reading, read_arms, shown_names
+from harness.report.quantities import scale
+from harness.report.readings import Arm, Intervals, read_arms, shown_names, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from harness.compare.result import Comparison
+    from harness.scores import RunScores
+
+    Scores = Mapping[str, Sequence[RunScores]]
 
 __all__ = ["Figure", "figures", "to_png", "to_svg", "vega_bundle"]
 
@@ -29,7 +34,8 @@ MOST_ARMS = 30
 def figures(
     frame: pd.DataFrame,
     comparison: Comparison,
-    given_context: Mapping[str, Reading] | None = None,
+    intervals: Intervals | None = None,
+    scores: Scores | None = None,
 ) -> list[Figure]:
     """The charts of a comparison; those that nothing was measured for are left out.
 
@@ -38,15 +44,17 @@ def figures(
 
     Args:
         frame: one row a run, as ``harness.results`` reads it.
-        given_context: label of an arm -> the first primary measure among the questions whose
-            answer stood in the prompt's passages; rows do not hold it.
+        intervals: (label of an arm, measure) -> ends of its interval, where it is better known
+            than from rows: with several seeds, rows only have each seed's own.
+        scores: label of an arm -> each run's scores, from which accuracy is taken among the
+            questions whose answer stood in the prompt's passages. Rows do not hold it.
     """
     groups: dict[tuple[str, ...], list[Arm]] = {}
-    for arm in read_arms(frame, comparison.arms):
+    for arm in read_arms(frame, comparison.arms, intervals):
         groups.setdefault((arm.task, *sorted(arm.texts("split_sha256"))), []).append(arm)
     made: list[Figure] = []
     for (task, *splits), arms in groups.items():
-        drawn = [_with_limits(figure, arms) for figure in _of(arms, comparison, given_context)]
+        drawn = [_with_limits(figure, arms) for figure in _of(arms, comparison, scores or {})]
         if len(groups) > 1:
             tasks = [other for other, *_ in groups]
             split = f", split {''.join(splits)[:8]}" if tasks.count(task) > 1 else ""
@@ -55,9 +63,7 @@ def figures(
     return made
 
 
-def _of(
-    arms: Sequence[Arm], comparison: Comparison, given_context: Mapping[str, Reading] | None
-) -> list[Figure]:
+def _of(arms: Sequence[Arm], comparison: Comparison, scores: Scores) -> list[Figure]:
     arms = arms[:MOST_ARMS]
     names = {arm.label: arm.name for arm in arms}
     measures = [name for name in comparison.primary if any(arm.read(name) for arm in arms)]
@@ -68,8 +74,18 @@ def _of(
     made += forgetting(arms)
     made += [accuracy_by_bucket(arms, measure) for measure in measures]
     made += [time_by_phase(arms), energy_by_phase(arms)]
-    made.append(retrieval(arms, given_context, measures[0] if measures else ""))
+    made.append(_retrieval(arms, measures[0] if measures else "", scores))
     return [figure for figure in made if figure is not None]
+
+
+def _retrieval(arms: Sequence[Arm], measure: str, scores: Scores) -> Figure | None:
+    share = scale(unit_of(measure, arms)).unit == "%"
+    given = {
+        arm.label: found
+        for arm in arms
+        if share and (found := given_context(scores.get(arm.label, ()), measure)) is not None
+    }
+    return retrieval(arms, given, measure)
 
 
 def _with_limits(figure: Figure, arms: Sequence[Arm]) -> Figure:

@@ -11,8 +11,8 @@ import altair as alt
 from harness.measures.definitions import FORGETTING, RETRIEVAL
 from harness.report.drawing import Figure
 from harness.report.encodings import (
-    INTERVALS,
     Record,
+    about_intervals,
     capital,
     file_safe,
     hue,
@@ -80,7 +80,7 @@ def _forgetting(found: Readings, arms: Sequence[Arm], unit: str) -> Figure:
         title="Forgetting by probe" if shares else "Forgetting as loss on held-out text",
         caption=sentences(
             "Harm to what the model could do before, positive is worse.",
-            INTERVALS if any(r.low is not None for _, _, r in measured) else "",
+            about_intervals([reading for _, _, reading in measured]),
             f"“{BY_CONSTRUCTION}”: the weights are frozen." if len(measured) < len(found) else "",
             left_out(
                 [arm.name for arm in arms if not any(arm is other for _, other, _ in found)],
@@ -130,7 +130,7 @@ def accuracy_by_bucket(arms: Sequence[Arm], measure: str) -> Figure | None:
         caption=sentences(
             "Buckets of how well known the entity asked about is.",
             f"Questions: {counts}." if counts else "",
-            INTERVALS,
+            about_intervals([reading for _, _, reading in found]),
             "They are not adjusted for the number of buckets.",
             left_out([a.name for a in arms if not any(a is b for _, b, _ in found)], "no buckets"),
         ),
@@ -158,7 +158,7 @@ def retrieval(
     if not found:
         return None
     retrieving = [arm for arm in arms if any(arm is other for _, other, _ in found)]
-    conditional = f"{capital(label(measure))}, answer in passages"
+    conditional = f"{capital(label(measure))}, if so"
     given = given_context or {}
     found += [(conditional, arm, given[arm.label]) for arm in retrieving if arm.label in given]
     depths = sorted({f"{arm.name} k = {k}" for arm in retrieving for k in arm.texts("top_k")})
@@ -169,8 +169,8 @@ def retrieval(
         title="Retrieval quality",
         caption=sentences(
             f"Passages retrieved: {', '.join(depths[:8])}." if depths else "",
-            INTERVALS,
-            "The last rows: accuracy where the answer stood in the prompt's passages."
+            about_intervals([reading for _, _, reading in found]),
+            "“If so”: among the questions whose answer stood in the prompt's passages."
             if given
             else "",
         ),

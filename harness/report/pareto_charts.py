@@ -14,6 +14,7 @@ from harness.measures.definitions import FORGETTING
 from harness.report.drawing import Figure
 from harness.report.encodings import (
     Record,
+    about_intervals,
     capital,
     ends,
     file_safe,
@@ -112,10 +113,9 @@ def _figure(arms: Sequence[Arm], found: Known, cost: str, measure: str) -> Figur
         caption=sentences(
             f"Measured on several devices, so no front is drawn: {'; '.join(sorted(devices)[:4])}."
             if unfair
-            else "Ringed: arms on the Pareto front; no other arm is at least as good in both "
-            "measured means and better in one. The dashed line joins them in steps, since nothing "
-            "is known between arms; intervals are not considered.",
-            "Whiskers: 95 % intervals." if any(r.low is not None for _, _, r in found) else "",
+            else "Ringed, joined by dashed steps: the Pareto front of the measured means (no other "
+            "arm is as good in both and better in one); intervals are not considered.",
+            about_intervals([reading for _, *both in found for reading in both]),
             left_out(missing, why),
             "Names that would overlap are in the legend only." if unnamed else "",
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -21,40 +21,55 @@ LONGEST_NAME = 32
 
 Row = dict[str, Any]
 
+Intervals = Mapping[tuple[str, str], tuple[float, float]]
+"""Label of an arm and measure -> ends of the interval of its mean over seeds."""
+
 
 @dataclass(frozen=True)
 class Reading:
-    """An arm's figure: the mean over its seeds, with an interval where every seed has one.
+    """An arm's figure: the mean over its seeds, with its interval over questions.
 
-    The interval's ends are the means of the seeds' ends. Since the seeds answered the same
-    questions, it is never narrower than the interval of their mean: it says how sure these trained
-    weights are, nothing of other seeds.
+    Attributes:
+        exact: whether the interval is that of the mean, taken from single questions. Otherwise
+            its ends are the means of the seeds' ends: never narrower, since the spread of a mean
+            is at most the mean spread. Either says nothing of other seeds.
     """
 
     value: float
     low: float | None
     high: float | None
     seeds: tuple[float, ...]
+    exact: bool = True
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One arm as charts see it: its name, cut for display, and a row for each replicate."""
+    """One arm as charts see it: its name, cut for display, and a row for each replicate.
+
+    Attributes:
+        intervals: measure -> interval of the mean over seeds, where it is known better than from
+            the rows.
+    """
 
     label: str
     name: str
     task: str
     frozen: bool
     rows: tuple[Row, ...]
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def read(self, measure: str) -> Reading | None:
         """The arm's figure of a measure or a cost; None where no row knows it."""
-        return _reading([_figure(row, measure) for row in self.rows])
+        found = combine([_figure(row, measure) for row in self.rows])
+        if found is None or measure not in self.intervals:
+            return found
+        low, high = self.intervals[measure]
+        return replace(found, low=low, high=high, exact=True)
 
     def read_bucket(self, bucket: str, measure: str) -> Reading | None:
         """The same among the questions of one bucket."""
         entries = [(row.get("by_bucket") or {}).get(bucket) for row in self.rows]
-        return _reading([_entry(entry, measure) for entry in entries])
+        return combine([_entry(entry, measure) for entry in entries])
 
     def mean(self, column: str) -> float | None:
         """The mean of a column over the rows that know it."""
@@ -67,17 +82,24 @@ class Arm:
         return {f"{value:g}" if isinstance(value, float) else str(value) for value in found}
 
 
-def read_arms(frame: pd.DataFrame, arms: Sequence[ArmSummary]) -> list[Arm]:
+def read_arms(
+    frame: pd.DataFrame, arms: Sequence[ArmSummary], intervals: Intervals | None = None
+) -> list[Arm]:
     """The arms that have rows, with distinct names; a frozen arm's repeated rows count once."""
     lines = {str(run_id): position for position, run_id in enumerate(frame["run_id"])}
     read = []
     for arm, name in zip(arms, shown_names([arm.label for arm in arms]), strict=True):
-        counted = arm.run_ids if arm.replicates >= len(arm.run_ids) else arm.run_ids[:1]
+        counted = arm.run_ids[: max(1, arm.replicates)]
         positions = [lines[run_id] for run_id in counted if run_id in lines]
         if positions:
             rows = tuple(_row(frame.iloc[position].to_dict()) for position in positions)
             still = all(row.get("forgetting_by_construction") for row in rows)
-            read.append(Arm(arm.label, name, arm.task, arm.frozen or still, rows))
+            better = {
+                measure: ends
+                for (label, measure), ends in (intervals or {}).items()
+                if label == arm.label
+            }
+            read.append(Arm(arm.label, name, arm.task, arm.frozen or still, rows, better))
     return read
 
 
@@ -144,9 +166,10 @@ def _entry(entries: object, measure: str) -> tuple[float, float | None, float | 
     return None if value is None else (value, number(entry.get("low")), number(entry.get("high")))
 
 
-def _reading(
+def combine(
     found: Sequence[tuple[float, float | None, float | None] | None],
 ) -> Reading | None:
+    """The reading of an arm from each seed's value and interval; None where no seed has any."""
     known = [entry for entry in found if entry is not None]
     if not known:
         return None
@@ -155,7 +178,7 @@ def _reading(
     highs = [high for _, _, high in known if high is not None]
     if len(lows) < len(known) or len(highs) < len(known):
         return Reading(fmean(values), None, None, values)
-    return Reading(fmean(values), fmean(lows), fmean(highs), values)
+    return Reading(fmean(values), fmean(lows), fmean(highs), values, exact=len(values) == 1)
 
 
 def _stated(measure: str, what: str, arms: Sequence[Arm]) -> object:

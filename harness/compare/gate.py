@@ -27,7 +27,7 @@ class Gate:
     """A condition on the difference arm − baseline that must not be shown to hold.
 
     Attributes:
-        arm: the only arm it is asked of; None: every one.
+        arm: label or bare name of the arms it is asked of; None: every one.
         side: "<" or ">".
         number: in the measure's own unit: 0.02 of a share is 2 points.
     """
@@ -93,12 +93,13 @@ def check_gates(gates: Sequence[Gate], comparison: Comparison) -> None:
             raise ConfigError(f"{where}: no measure '{gate.measure}' in these results{near}")
         if gate.arm is None:
             continue
-        if gate.arm not in labels:
+        named = _labels(gate.arm, comparison)
+        if not named:
             raise ConfigError(
                 f"{where}: no arm '{gate.arm}'{suggestion(gate.arm, labels)}; "
                 f"it is one of: {', '.join(labels)}"
             )
-        if all(contrast.arm != gate.arm for contrast in comparison.contrasts):
+        if all(contrast.arm not in named for contrast in comparison.contrasts):
             raise ConfigError(
                 f"{where}: '{gate.arm}' is set against no other arm here; name the arm whose "
                 "difference is meant, or another --baseline"
@@ -110,7 +111,8 @@ def judge(gate: Gate, comparison: Comparison, estimand: str) -> Outcome:
 
     Costs are figures of whole runs and have no choice of estimand.
     """
-    contrasts = [c for c in comparison.contrasts if gate.arm in (None, c.arm)]
+    named = None if gate.arm is None else _labels(gate.arm, comparison)
+    contrasts = [c for c in comparison.contrasts if named is None or c.arm in named]
     judged = [t for t in comparison.results if t.estimand == estimand]
     tests = {t.contrast.name: t for t in (*judged, *comparison.costs) if t.measure == gate.measure}
     outcomes = [
@@ -119,13 +121,28 @@ def judge(gate: Gate, comparison: Comparison, estimand: str) -> Outcome:
     ]
     if not outcomes:
         return Outcome(gate, INCONCLUSIVE, None, None, "no two arms were compared", 0)
-    return min(outcomes, key=lambda outcome: WORST_FIRST.index(outcome.result))
+    return min(outcomes, key=_order)
+
+
+def _order(outcome: Outcome) -> tuple[int, float]:
+    """Where an outcome stands from the worst; of alike ones, the nearest to failing."""
+    tested, place = outcome.tested, WORST_FIRST.index(outcome.result)
+    if tested is None or tested.low is None or tested.high is None:
+        return place, -math.inf
+    centre = (tested.low + tested.high) / 2
+    return place, centre if outcome.gate.side == "<" else -centre
 
 
 def exit_code(outcomes: Sequence[Outcome], require_shown: bool) -> int:
     """0 if every gate passes, 1 if one fails, 3 if one is inconclusive and none fails."""
     results = {_final(outcome.result, require_shown) for outcome in outcomes}
     return EXIT_CODES[next((result for result in WORST_FIRST if result in results), PASS)]
+
+
+def _labels(name: str, comparison: Comparison) -> list[str]:
+    """The arm with this label, else those with this bare name, as --baseline and --arms find it."""
+    exact = [arm.label for arm in comparison.arms if arm.label == name]
+    return exact or [arm.label for arm in comparison.arms if arm.arm == name]
 
 
 def _final(result: str, require_shown: bool) -> str:

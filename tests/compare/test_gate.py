@@ -18,7 +18,7 @@ from harness.compare.render.gate_line import gate_line
 from harness.compare.result import OVER_SEEDS, THESE_WEIGHTS, Contrast
 from harness.errors import ConfigError
 
-from .made import COMPARISON, RAG, RAG_LORA, not_tested, only, shown
+from .made import COMPARISON, RAG, RAG_LORA, arm, not_tested, only, shown
 
 
 def outcome_of(expression: str, low: float, high: float) -> str:
@@ -89,6 +89,29 @@ def test_of_several_contrasts_the_worst_counts_and_is_named():
         "the worst of 2 contrasts"
     )
     assert judge(parse_gate("rag.f1 < -0.02"), comparison, THESE_WEIGHTS).result == PASS
+
+
+@pytest.mark.parametrize(("expression", "nearest"), [("f1 < -1", RAG), ("f1 > 1", RAG_LORA)])
+def test_of_contrasts_that_all_pass_the_nearest_to_failing_is_named(
+    expression: str, nearest: Contrast
+):
+    comparison = only(shown(RAG, "f1", low=0.1, high=0.2), shown(RAG_LORA, "f1", low=0.3, high=0.4))
+    outcome = judge(parse_gate(expression), comparison, THESE_WEIGHTS)
+    assert (outcome.result, outcome.contrast) == (PASS, nearest)
+
+
+def test_a_bare_name_means_every_arm_of_that_name():
+    first, second = Contrast("base", "rag (a)"), Contrast("base", "rag (b)")
+    comparison = replace(
+        only(shown(first, "f1", low=0.1, high=0.2), shown(second, "f1", low=-0.2, high=-0.1)),
+        arms=(arm("base"), arm("rag (a)", arm="rag"), arm("rag (b)", arm="rag")),
+    )
+    gate = parse_gate("rag.f1 < 0")
+    check_gates([gate], comparison)
+    outcome = judge(gate, comparison, THESE_WEIGHTS)
+    assert (outcome.result, outcome.contrast, outcome.contrasts) == (FAIL, second, 2)
+    one = judge(parse_gate("rag (a).f1 < 0"), comparison, THESE_WEIGHTS)
+    assert (one.result, one.contrasts) == (PASS, 1)
 
 
 def test_inconclusive_is_worse_than_pass_and_better_than_fail():

@@ -155,14 +155,12 @@ def _contrast_grids(
     """A table for each contrast, and sentences for what is not in them."""
     valueless = [t for t in tests if not everything and t.difference is None]
     shown = [t for t in tests if everything or t.difference is not None]
-    names = list(dict.fromkeys(t.contrast.name for t in shown))
+    tables: dict[str, list[Tested]] = {}
+    for tested in shown:
+        tables.setdefault(tested.contrast.name, []).append(tested)
+    names = list(tables)
     kept = names if everything else names[:MANY_CONTRASTS]
-    grids = [
-        by_measure(
-            plain(name), [t for t in shown if t.contrast.name == name], found, comparison.alpha
-        )
-        for name in kept
-    ]
+    grids = [by_measure(plain(name), tables[name], found, comparison.alpha) for name in kept]
     text = _untested(valueless)
     if len(kept) < len(names):
         text.append(f"{len(names) - len(kept)} more contrasts: --all prints them.")

@@ -45,7 +45,9 @@ def new_row(**values: Any) -> Row:
         "schema_version": SCHEMA_VERSION,
     }
     row = {name: _checked(column, given.get(name)) for name, column in COLUMNS.items()}
-    missing = [name for name in REQUIRED if row[name] is None]
+    # Another tool's file may not say its seed; a run of ours always does.
+    optional = ("seed",) if row["source"] else ()
+    missing = [name for name in REQUIRED if row[name] is None and name not in optional]
     if missing:
         raise RecordError(f"a row needs a value for {', '.join(missing)}")
     checked_run_id(row["run_id"])

@@ -68,6 +68,13 @@ def test_a_wrong_value_is_refused_in_one_line(values, message):
     assert "\n" not in str(caught.value)
 
 
+def test_an_imported_row_may_lack_a_seed_but_not_a_name():
+    imported = {**IDENTITY, "seed": None, "source": "lm-eval 0.4.13, results.json"}
+    assert new_row(**imported)["seed"] is None
+    with pytest.raises(RecordError, match="needs a value for arm"):
+        new_row(**{**imported, "arm": None})
+
+
 def test_a_failed_row_keeps_its_costs():
     row = new_row(
         **{**IDENTITY, "status": "failed"}, error="out of memory", load_seconds=2, n_test=5

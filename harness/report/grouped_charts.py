@@ -168,6 +168,7 @@ def retrieval(
         name="retrieval",
         title="Retrieval quality",
         caption=sentences(
+            "Arms that retrieve, over the questions whose gold documents or answers are known.",
             f"Passages retrieved: {', '.join(depths[:8])}." if depths else "",
             about_intervals([reading for _, _, reading in found]),
             "“If so”: among the questions whose answer stood in the prompt's passages."

@@ -86,11 +86,13 @@ def read_arms(
     frame: pd.DataFrame, arms: Sequence[ArmSummary], intervals: Intervals | None = None
 ) -> list[Arm]:
     """The arms that have rows, with distinct names; a frozen arm's repeated rows count once."""
-    lines = {str(run_id): position for position, run_id in enumerate(frame["run_id"])}
+    keys = zip(map(str, frame["folder"]), map(str, frame["run_id"]), strict=True)
+    lines = {key: position for position, key in enumerate(keys)}
     read = []
     for arm, name in zip(arms, shown_names([arm.label for arm in arms]), strict=True):
         counted = arm.run_ids[: max(1, arm.replicates)]
-        positions = [lines[run_id] for run_id in counted if run_id in lines]
+        found = [(arm.folder, run_id) for run_id in counted]
+        positions = [lines[key] for key in found if key in lines]
         if positions:
             rows = tuple(_row(frame.iloc[position].to_dict()) for position in positions)
             still = all(row.get("forgetting_by_construction") for row in rows)

@@ -27,7 +27,7 @@ SHAPES = (
 def _hues(ink: str) -> list[str]:
     blue, orange, green, vermillion = "#0072B2", "#E69F00", "#009E73", "#D55E00"
     sky, purple, yellow = "#56B4E9", "#CC79A7", "#F0E442"
-    return [blue, orange, green, vermillion, sky, purple, ink, yellow, "#8A8A8A", "#BEBEBE"]
+    return [blue, orange, green, vermillion, sky, purple, ink, yellow, "#7A7A7A", "#B0B0B0"]
 
 
 def _theme(background: str, ink: str, muted: str, grid: str) -> dict[str, Any]:

@@ -45,12 +45,12 @@ def exact_match(mean: float, low: float, high: float) -> dict[str, float]:
 def frame_of(*rows: dict[str, Any]) -> pd.DataFrame:
     """The rows with every column, typed as ``harness.results`` types them."""
     kinds = {"int": "Int64", "float": "float64", "bool": "boolean"}
-    return pd.DataFrame(
-        {
-            name: pd.Series([row.get(name) for row in rows], dtype=kinds.get(column.type, object))
-            for name, column in COLUMNS.items()
-        }
-    )
+    columns = {
+        name: pd.Series([row.get(name) for row in rows], dtype=kinds.get(column.type, object))
+        for name, column in COLUMNS.items()
+    }
+    folders = [row.get("folder", "made_up") for row in rows]
+    return pd.DataFrame(columns | {"folder": pd.Series(folders, dtype=object)})
 
 
 def comparison_of(
@@ -67,7 +67,7 @@ def comparison_of(
             experiment="made_up",
             task=rows["task"].iloc[0],
             model="tiny",
-            folder="made_up",
+            folder=rows["folder"].iloc[0],
             run_ids=tuple(rows["run_id"]),
             seeds=tuple(rows["seed"]),
             replicates=1 if arm in frozen else len(rows),

@@ -197,6 +197,15 @@ def test_intervals_that_are_known_better_replace_those_of_the_rows():
     assert "never narrower" not in figure.caption
 
 
+def test_runs_of_two_folders_with_one_id_are_told_apart():
+    rows = [
+        run("a", **exact_match(0.5, 0.4, 0.6)) | {"run_id": "same", "folder": "one"},
+        run("b", **exact_match(0.7, 0.6, 0.8)) | {"run_id": "same", "folder": "other"},
+    ]
+    found = rows_with(draw(*rows)["accuracy_exact_match"], "text")
+    assert [(row["arm"], row["text"]) for row in found] == [("b", "70.0 %"), ("a", "50.0 %")]
+
+
 def test_a_frozen_arm_counts_once_however_many_rows_it_has():
     rows = [run("closed", seed, **exact_match(0.1, 0.0, 0.2)) for seed in range(3)]
     figure = draw(*rows, frozen=("closed",))["accuracy_exact_match"]

@@ -26,6 +26,9 @@ Scores = NDArray[np.float64]
 PER_QUESTION = ("tokens_in", "tokens_out", "latency_seconds")
 """Figures of a prediction that stand beside its metrics."""
 
+MOST_MEASURES = 500
+"""A file that names its metrics anew in each line would fill the memory with empty columns."""
+
 
 @dataclass(frozen=True)
 class RunScores:
@@ -96,17 +99,41 @@ def read_scores(path: Path, columns: Sequence[str] = ()) -> RunScores:
         RecordError: the file is missing, or holds no prediction that can be read.
     """
     problems = Problems()
-    kept = _Kept(columns)
+    numbers: list[int] = []
+    ids: list[str] = []
+    clusters: list[object] = []
+    kept: dict[str, list[object]] = {name: [] for name in columns}
+    # Lines with the same metrics go into one table: names -> (rows, values row by row).
+    tables: dict[tuple[str, ...], tuple[list[int], list[Any]]] = {}
+    beside: list[Any] = []
     for number, line in prediction_lines(path, problems):
-        kept.add(number, line)
-    if not kept.numbers:
+        metrics, get = line["metrics"], line.get
+        names = tuple(metrics)
+        if names not in tables:
+            tables[names] = ([], [])
+        rows, values = tables[names]
+        rows.append(len(ids))
+        values += metrics.values()
+        beside += map(get, PER_QUESTION)
+        numbers.append(number)
+        # Runs share their questions: without interning, each run would hold a copy of every text.
+        ids.append(sys.intern(line["question_id"]))
+        clusters.append(get("cluster"))
+        for name, column in kept.items():
+            value = get(name)
+            column.append(sys.intern(value) if type(value) is str and len(value) < 100 else value)
+    if not ids:
         why = problems.lines()
         raise RecordError(why[0] if why else f"{path} is empty: it holds no predictions")
+    blocks = [
+        (PER_QUESTION, list(range(len(ids))), beside),
+        *((names, rows, values) for names, (rows, values) in tables.items()),
+    ]
     return RunScores(
-        question_ids=kept.ids,
-        clusters=_texts(kept.clusters, kept.numbers, path, problems),
-        measures=kept.measures(path, problems),
-        columns=kept.columns,
+        question_ids=ids,
+        clusters=_texts(clusters, numbers, path, problems),
+        measures=_measures(path, blocks, numbers, problems),
+        columns=kept,
         problems=problems.lines(),
     )
 
@@ -169,41 +196,29 @@ class _Probe:
         self.clusters.append(sys.intern(cluster) if isinstance(cluster, str) else "")
 
 
-class _Kept:
-    """What is kept of the lines read so far."""
-
-    def __init__(self, columns: Sequence[str]) -> None:
-        self.numbers: list[int] = []
-        self.ids: list[str] = []
-        self.clusters: list[object] = []
-        self.columns: dict[str, list[object]] = {name: [] for name in columns}
-        # Lines with the same metrics go into one table: names -> (rows, values row by row).
-        self._tables: dict[tuple[str, ...], tuple[list[int], list[Any]]] = {}
-
-    def add(self, number: int, line: dict[str, Any]) -> None:
-        metrics = line["metrics"]
-        for name in PER_QUESTION:
-            metrics[name] = line.get(name)
-        rows, values = self._tables.setdefault(tuple(metrics), ([], []))
-        rows.append(len(self.ids))
-        values.extend(metrics.values())
-        self.numbers.append(number)
-        # Runs share their questions: without interning, each run would hold a copy of every text.
-        self.ids.append(sys.intern(line["question_id"]))
-        self.clusters.append(line.get("cluster"))
-        for name, column in self.columns.items():
-            value = line.get(name)
-            column.append(sys.intern(value) if type(value) is str and len(value) < 100 else value)
-
-    def measures(self, path: Path, problems: Problems) -> dict[str, Scores]:
-        found: dict[str, Scores] = {}
-        for names, (rows, values) in self._tables.items():
-            numbers = [self.numbers[row] for row in rows]
-            table = _finite(path, names, numbers, values, problems)
-            for position, name in enumerate(names):
-                column = found.setdefault(name, np.full(len(self.ids), np.nan))
-                column[rows] = table[:, position]
-        return found
+def _measures(
+    path: Path,
+    blocks: Sequence[tuple[tuple[str, ...], list[int], list[Any]]],
+    numbers: Sequence[int],
+    problems: Problems,
+) -> dict[str, Scores]:
+    """A column for each name, from blocks of names, rows and the values of row after row."""
+    found: dict[str, Scores] = {}
+    for names, rows, values in blocks:
+        lines = [numbers[row] for row in rows]
+        table, places = _finite(path, names, lines, values, problems), np.array(rows)
+        for position, name in enumerate(names):
+            if name not in found and len(found) >= MOST_MEASURES:
+                problems.add(
+                    f"{path}: metrics",
+                    f"{path}, line {lines[0]}: more than {MOST_MEASURES} different metrics; "
+                    f"{name[:60]!r} is left out",
+                )
+                continue
+            if name not in found:
+                found[name] = np.full(len(numbers), np.nan)
+            found[name][places] = table[:, position]
+    return found
 
 
 def _finite(

@@ -185,7 +185,7 @@ def _all_sound(column: Column, cells: Sequence[str]) -> list[Any]:
     if column.type in ("float", "int"):
         # One parse for the whole column. Cells that would end their place in the list (as "1,2")
         # change its length or its types.
-        figures = orjson.loads(f"[{','.join(cell or 'null' for cell in cells)}]")
+        figures = orjson.loads(f"[{','.join([cell or 'null' for cell in cells])}]")
         types = {int, type(None)} if column.type == "int" else {float, int, type(None)}
         if len(figures) != len(cells) or figures.count(None) != cells.count(""):
             raise ValueError

@@ -128,6 +128,16 @@ def test_a_metric_of_null_is_missing_and_nothing_is_said(tmp_path):
     assert scores.problems == ()
 
 
+def test_a_file_of_ever_new_metrics_does_not_fill_the_memory(tmp_path):
+    path = write(
+        tmp_path / "p.jsonl", *(line(f"q{n}", metrics={f"m{n}": 1.0}) for n in range(2000))
+    )
+    scores = read_scores(path)
+    assert len(scores.question_ids) == 2000
+    assert len(scores.measures) == 500
+    assert scores.problems[-1].endswith("more like these")
+
+
 def test_figures_beside_the_metrics_are_there_even_if_no_line_has_them(tmp_path):
     scores = read_scores(write(tmp_path / "p.jsonl", line("q1"), line("q2")))
     for name in ("tokens_in", "tokens_out", "latency_seconds"):

@@ -138,7 +138,11 @@ def write_lines(folder: Path, run_id: str, lines: Sequence[Line]) -> None:
     """
     with replacing(folder / f"{checked_run_id(run_id)}.jsonl") as file:
         for line in lines:
-            file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+            try:
+                text = json.dumps(line, ensure_ascii=False, allow_nan=False)
+            except ValueError:  # few lines hold NaN, so only those are gone through
+                text = json.dumps(finite(line), ensure_ascii=False, allow_nan=False)
+            file.write(text + "\n")
 
 
 def _safe(value: Any) -> Any:

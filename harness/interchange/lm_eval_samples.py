@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.errors import RecordError
 from harness.foreign import Problems, json_lines
-from harness.interchange.leftover import finite, is_number
+from harness.interchange.leftover import is_number
 from harness.predictions import Line
 from harness.types import sha256_of
 
@@ -141,8 +141,8 @@ def _line(sample: dict[str, Any], question_id: str, names: Mapping[str, str]) ->
         "latency_seconds": None,
     }
     if isinstance(own, dict):
-        return {**line, **finite(own), "question_id": question_id}
-    return {**line, "other_fields": finite(rest)}
+        return {**line, **own, "question_id": question_id}
+    return {**line, "other_fields": rest}
 
 
 def _arguments(told: Any) -> tuple[str, list[str]]:

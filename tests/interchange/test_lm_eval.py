@@ -7,8 +7,10 @@ import pytest
 from harness.errors import DataError
 from harness.foreign import Problems
 from harness.interchange.detect import read_foreign
-from harness.interchange.foreign_run import Naming, row_of
+from harness.interchange.foreign_run import Naming, row_of, write_lines
 from harness.interchange.lm_eval import measure_name, read
+from harness.predictions import read_predictions
+from harness.scores import prediction_lines
 
 DATE = "2026-11-22T09-49-58.551721"
 CHOICE, OPEN, TEXT = "toy_capitals_choice", "toy_letters_open", "toy_text"
@@ -182,6 +184,17 @@ def test_nan_is_kept_as_text_and_named(files, tmp_path):
     assert "results.toy_capitals_choice.acc,none is no finite number" in problems[0]
 
 
+def test_a_score_of_nan_is_kept_as_text_and_is_no_metric(files, tmp_path):
+    folder = shutil.copytree(files / "lm_eval" / "tiny-a", tmp_path / "copy")
+    path = next(folder.glob(f"samples_{CHOICE}_*"))
+    path.write_text(path.read_text().replace('"acc": 1.0', '"acc": NaN'))
+    run = runs_by_task(_first(folder))[0][CHOICE]
+    write_lines(tmp_path, run.run_id, run.lines)
+    line = read_predictions(tmp_path / f"{run.run_id}.jsonl")[0]
+    assert line["metrics"] == {"multiple_choice_normalised": 1.0}
+    assert line["other_fields"]["acc"] == "NaN"
+
+
 def test_a_group_is_a_run_of_its_own_and_its_acc_is_not_taken_for_ours(tmp_path):
     content = {
         "results": {"group": {"acc,none": 0.5, "alias": "group"}, "empty": {"alias": "x"}},
@@ -232,9 +245,6 @@ def test_names_of_metrics(metric, output_type, ours, name):
 
 
 def test_our_reader_accepts_the_predictions(files, tmp_path):
-    from harness.interchange.foreign_run import write_lines
-    from harness.scores import prediction_lines
-
     run = runs_by_task(results(files))[0][f"{OPEN},first-letter"]
     write_lines(tmp_path, run.run_id, run.lines)
     problems = Problems()

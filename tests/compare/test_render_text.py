@@ -86,9 +86,9 @@ def test_latex_of_hostile_text_has_no_bare_special_character():
 
 def test_latex_uses_booktabs_alone():
     text = to_latex(sections(COMPARISON))
-    assert text.count(r"\toprule") == text.count(r"\bottomrule") == text.count(r"\begin{tabular}")
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") == text.count(r"\end{table}")
     assert r"\raggedright rag $-$ closed\_\allowbreak{}book & 10.0 & 43.3 & +33.3" in text
-    assert r"contains $\uparrow$ (\%)" in text
+    assert r"contains $\uparrow$~(\%)" in text
 
 
 def test_latex_lets_tables_go_before_it_holds_too_many():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from harness.compare.render.grid import Grid, Section
@@ -25,6 +26,7 @@ ESCAPES = str.maketrans(
         "[": "{[}",
         "]": "{]}",
         "*": "{*}",
+        "\N{NO-BREAK SPACE}": "~",
         "−": "$-$",
         "±": r"$\pm$",
         "×": r"$\times$",
@@ -41,7 +43,7 @@ ESCAPES = str.maketrans(
     }
 )
 
-WORD_WIDTH = 0.22
+WORD_WIDTH = 0.17
 """Width of a column of words, as a share of the line."""
 
 FLOATS = 15
@@ -67,7 +69,7 @@ def to_latex(sections: Sequence[Section]) -> str:
 
 def escaped(text: str) -> str:
     """The text on one line, as LaTeX prints it."""
-    return " ".join(text.split()).translate(ESCAPES)
+    return re.sub(r"[ \n]+", " ", text).translate(ESCAPES)
 
 
 def _table(grid: Grid, section: str) -> str:
@@ -79,24 +81,33 @@ def _table(grid: Grid, section: str) -> str:
     lines = [
         r"\begin{table}[ht]",
         r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
-        rf"\caption{{{escaped(caption)}}}",
+        rf"\caption{{{escaped(caption)}}}\smallskip",
         rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
         r"\toprule",
-        _row(grid.headings, grid.words),
+        _row(grid.headings, grid.words, "b"),
         r"\midrule",
-        *(_row(line, grid.words) for line in grid.lines),
+        "\n\\addlinespace\n".join(_row(line, grid.words, "t") for line in grid.lines),
         r"\bottomrule",
         r"\end{tabular}",
-        *(rf"\par {escaped(note)}" for note in grid.notes),
+        *(rf"\par\smallskip\raggedright {escaped(note)}" for note in grid.notes),
         r"\end{table}",
     ]
     return "\n".join(lines)
 
 
-def _row(cells: Sequence[str], words: frozenset[int]) -> str:
+def _row(cells: Sequence[str], words: frozenset[int], side: str) -> str:
     found = [
-        rf"\raggedright {escaped(cell)}" if column in words else escaped(cell)
+        rf"\raggedright {escaped(cell)}" if column in words else _stacked(cell, side)
         for column, cell in enumerate(cells)
     ]
     # \raggedright redefines \\, so the end of the row has its long name.
     return " & ".join(found) + r" \tabularnewline"
+
+
+def _stacked(cell: str, side: str) -> str:
+    """A figure, folded where the cell says that it may be; ``side`` is where it is aligned."""
+    lines = [escaped(line) for line in cell.split("\n")]
+    stack = r" \\ ".join(lines)
+    if len(lines) == 1:
+        return stack
+    return rf"\begin{{tabular}}[{side}]{{@{{}}r@{{}}}}{stack}\end{{tabular}}"

@@ -168,11 +168,13 @@ def _refused_answers(answers: Pair | None, same_split: bool) -> str:
 def _measures(sides: Sequence[Side], book: Scorebook) -> dict[str, set[str]]:
     """Label of each arm that is compared to the measures that it has figures of."""
     reports = {one.arm.label: one for side in sides for one in side.reports}
-    scored = {label: book.answers(one.arm) for label, one in reports.items()}
-    return {
-        label: {*one.figures, *(found.measures if (found := scored[label]) else ())}
-        for label, one in reports.items()
-    }
+    found = {}
+    for label, report in reports.items():
+        scored = book.answers(report.arm)
+        found[label] = {*report.figures, *(scored.measures if scored else ())}
+        if not report.arm.summary.frozen:
+            found[label] |= set(book.harm(report.arm))
+    return found
 
 
 def _primary(

@@ -105,7 +105,8 @@ class Scorebook:
         marks = []
         left_out = max(len(scores.question_ids) for _, scores in runs) - len(ids)
         if left_out:
-            marks.append(f"{left_out} questions not answered by every run of {arm.label} left out")
+            questions = f"{left_out} question{'s' if left_out > 1 else ''}"
+            marks.append(f"{questions} not answered by every run of {arm.label} left out")
         if arm.summary.frozen and len(runs) > 1:
             if _repeat(measures):
                 measures = {name: matrix[:, :1].copy() for name, matrix in measures.items()}

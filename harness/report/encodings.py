@@ -172,7 +172,8 @@ def spec(layers: Sequence[Any], height: float) -> dict[str, Any]:
     """The layers as one chart without config.
 
     Altair has checked each part when it was made; checking the whole again takes as long as all
-    the rest, so tests do it. The height is in pixels: a height by steps makes Vega-Lite warn on the console of the page.
+    the rest, so tests do it. The height is in pixels: a height by steps makes Vega-Lite warn on
+    the console of the page.
     """
     chart = alt.layer(*layers).properties(width="container", height=round(height))
     made: dict[str, Any] = chart.to_dict(validate=False)

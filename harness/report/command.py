@@ -1,0 +1,144 @@
+"""``harness report``: reads results and writes report.html and report.md."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from harness.errors import ConfigError, RecordError
+
+HELP = """\
+usage: harness report FOLDER... [--out FOLDER] [--baseline ARM] [--by COLUMN] [--title TEXT]
+
+Write report.html, one file that opens offline, and report.md with its figures in figures/.
+
+  FOLDER           results/<experiment>, a folder that holds several, or a table of runs
+  --out FOLDER     where to write; else the first FOLDER
+  --baseline ARM   the arm that the others are set against; else chosen from the arms
+  --by COLUMN      show the effect in each value of a column of the predictions, such as bucket;
+                   may be given several times, or as a,b
+  --title TEXT     stands above the question; else the names of the experiments
+
+Example:
+  harness report results/quickstart --baseline closed_book --by bucket"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for."""
+
+    paths: tuple[Path, ...]
+    out: Path
+    baseline: str | None
+    by: tuple[str, ...]
+    title: str
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the report, print what was written, and return 0.
+
+    Raises:
+        ConfigError: the arguments make no sense.
+        RecordError: nothing can be read, or the report cannot be written.
+    """
+    if any(argument in ("-h", "--help") for argument in arguments):
+        print(HELP)
+        return 0
+    request = parse(arguments)
+    for path, size in write_report(request):
+        print(f"{path}   {_size(size)}")
+    return 0
+
+
+def parse(arguments: Sequence[str]) -> Request:
+    """The request that the arguments make.
+
+    Raises:
+        ConfigError: an unknown flag, no folder, or a folder that does not exist.
+    """
+    parser = argparse.ArgumentParser(prog="harness report", add_help=False, allow_abbrev=False)
+
+    def refuse(message: str) -> NoReturn:
+        raise ConfigError(f"{message}; harness report --help explains the command")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    parser.add_argument("paths", nargs="+", metavar="FOLDER", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--baseline")
+    parser.add_argument("--by", action="append", default=[])
+    parser.add_argument("--title", default="")
+    found = parser.parse_intermixed_args(list(arguments))
+    for path in found.paths:
+        if not path.exists():
+            raise ConfigError(f"{path} does not exist: name a folder of results, or a table")
+    first = found.paths[0]
+    columns = [name.strip() for names in found.by for name in names.split(",")]
+    return Request(
+        paths=tuple(found.paths),
+        out=found.out or (first if first.is_dir() else first.parent),
+        baseline=found.baseline,
+        by=tuple(dict.fromkeys(name for name in columns if name)),
+        title=found.title,
+    )
+
+
+def write_report(request: Request) -> list[tuple[Path, int]]:
+    """Write page, Markdown and figures; the value is each file with its bytes."""
+    from harness.compare.options import Options
+    from harness.report import markdown, page
+    from harness.report.answer import answer
+    from harness.report.explorer import explorer
+    from harness.report.figures import figures, to_svg
+    from harness.report.gather import gather
+    from harness.report.sections import sections
+
+    options = Options(baseline=request.baseline, by=request.by)
+    data = gather(request.paths, options, request.title)
+    charts = figures(data.frame, data.comparison)
+    listed = explorer(data)
+    found = answer(data.comparison)
+    nothing = "No predictions were kept, so no question can be listed."
+    in_page, beside = EXPLORER if listed.records else (nothing, nothing)
+    written = [
+        _write(
+            request.out / "report.html",
+            page.render(data, found, sections(data, charts, in_page), listed),
+        ),
+        _write(
+            request.out / "report.md",
+            markdown.render(data, found, sections(data, charts, beside)),
+        ),
+    ]
+    written += [
+        _write(request.out / markdown.FIGURES / markdown.file_name(chart), to_svg(chart))
+        for chart in charts
+    ]
+    return written
+
+
+EXPLORER = (
+    "What each arm answered, and what it was given to read.",
+    "What each arm answered, and what it was given to read, can be looked through in report.html.",
+)
+"""What page and Markdown say of the list of questions."""
+
+
+def _write(path: Path, text: str) -> tuple[Path, int]:
+    # Half a surrogate pair, in a name or a message, has no bytes of its own.
+    content = text.encode("utf-8", "replace")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise RecordError(
+            f"{path} cannot be written ({error.strerror or error}): choose another folder "
+            "with --out FOLDER"
+        ) from error
+    return path, len(content)
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"

@@ -18,14 +18,8 @@ from harness.interchange.detect import ForeignFile
 from harness.interchange.foreign_run import ForeignRun, OtherMeasure, Reading, foreign_name
 from harness.interchange.leftover import Leftover, is_number
 from harness.interchange.lm_eval_samples import Samples, samples_beside
-from harness.measures.definitions import MEASURES
+from harness.interchange.own_export import OURS, SAME_DEFINITION, own_name, restore
 from harness.types import sha256_of
-
-SAME_DEFINITION = {"acc": "multiple_choice", "acc_norm": "multiple_choice_normalised"}
-"""Measures of their multiple-choice tasks that are defined as ours are."""
-
-OURS = "rag_ft_harness"
-"""Key under which our own export keeps what lm-eval's format has no place for."""
 
 PER_TASK = (
     "configs",
@@ -68,12 +62,10 @@ def read(file: ForeignFile) -> Reading:
     return Reading(runs, problems)
 
 
-def measure_name(metric: str, output_type: object, ours: bool) -> str:
+def measure_name(metric: str, output_type: object) -> str:
     """What a metric of lm-eval is called here; a column's name only where it means the same."""
-    if metric in SAME_DEFINITION and (ours or output_type == "multiple_choice"):
+    if metric in SAME_DEFINITION and output_type == "multiple_choice":
         return SAME_DEFINITION[metric]
-    if ours and metric in COLUMNS:
-        return metric
     return foreign_name(metric, "lm_eval")
 
 
@@ -128,7 +120,7 @@ def _run(
     ours = left.look(OURS, "row") if isinstance(left.look(OURS, "row"), dict) else None
     output_type = left.look("configs", task, "output_type")
     names = {
-        metric: measure_name(metric, output_type, ours is not None)
+        metric: measure_name(metric, output_type) if ours is None else own_name(metric, ours)
         for metric, of in map(_parts, left.look("results", task))
         if metric and of == one
     }
@@ -147,7 +139,7 @@ def _run(
     if lines and ours is None:
         columns["split_sha256"] = samples.split_sha256(one) if samples else None
     if ours is not None:
-        versions = _restore(left, columns, measures) or versions
+        versions = restore(left, columns, measures) or versions
     tool = f"lm-eval {version}" if isinstance(version, str) else "lm-eval"
     return ForeignRun(
         tool=tool if ours is None else "rag-ft-harness export",
@@ -257,36 +249,3 @@ def _date(left: Leftover) -> str | None:
         return None
     left.take_number("created_at", "date")
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
-
-
-def _restore(
-    left: Leftover, columns: dict[str, Any], measures: dict[str, OtherMeasure]
-) -> dict[str, Any]:
-    """Fill in what our own export kept beside the figures; the metric versions, if it has them."""
-    row = left.look(OURS, "row")
-    versions = left.take_object("metric_versions", OURS, "row", "metric_versions") or {}
-    for name, measure in list(measures.items()):
-        told = left.look(OURS, "row", "other_measures", name)
-        if isinstance(told, dict):
-            fields = {key: told[key] for key in ("low", "high", "unit", "n") if key in told}
-            measures[name] = OtherMeasure(measure.value, measure.higher_is_better, **fields)
-    for name in list(row):
-        kept = name in COLUMNS and name not in NOT_RESTORED and name not in MEASURES
-        if kept and row[name] is not None:
-            left.placed[(OURS, "row", name)] = name
-            columns[name] = row.pop(name)
-    return versions
-
-
-NOT_RESTORED = (
-    "schema_version",
-    "run_id",
-    "experiment",
-    "status",
-    "error",
-    "source",
-    "metric_versions",
-    "other_measures",
-    "other_fields",
-)
-"""Columns of an exported row that are the importing table's own, or are rebuilt."""

@@ -11,10 +11,10 @@ from typing import Any
 from harness.errors import RecordError
 from harness.foreign import Problems, json_lines
 from harness.interchange.leftover import is_number
+from harness.interchange.own_export import OURS
 from harness.predictions import Line
 from harness.types import sha256_of
 
-OURS = "rag_ft_harness"
 DATE = re.compile(r"(?:^|_)(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?)\.json$")
 """What results_<date>.json and samples_<task>_<date>.jsonl have in common."""
 

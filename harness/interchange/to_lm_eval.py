@@ -17,9 +17,10 @@ from typing import Any
 
 from harness.columns import COLUMNS
 from harness.errors import DataError
-from harness.interchange.lm_eval import OURS, SAME_DEFINITION, Z_95
-from harness.interchange.lm_eval_samples import Line
+from harness.interchange.lm_eval import Z_95
+from harness.interchange.own_export import OURS, SAME_DEFINITION
 from harness.measures.definitions import ACCURACY, FORGETTING, RETRIEVAL
+from harness.predictions import Line
 from harness.record import replacing
 from harness.row import checked_run_id
 from harness.types import sha256_of
@@ -119,6 +120,9 @@ def _figures(
             figures[f"{theirs}_stderr,none"] = _standard_error(name, lines, low, high)
             better[theirs] = measure.higher_is_better
     for name, told in sorted(other.items()):
+        # A name that lm-eval has for a measure of ours is taken; then ours alone keeps the other.
+        if f"{name},none" in figures:
+            continue
         if isinstance(told, dict) and isinstance(told.get("value"), int | float):
             figures[f"{name},none"] = told["value"]
             error = _standard_error(name, lines, told.get("low"), told.get("high"))

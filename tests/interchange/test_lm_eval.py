@@ -9,6 +9,7 @@ from harness.foreign import Problems
 from harness.interchange.detect import read_foreign
 from harness.interchange.foreign_run import Naming, row_of, write_lines
 from harness.interchange.lm_eval import measure_name, read
+from harness.interchange.own_export import own_name
 from harness.predictions import read_predictions
 from harness.scores import prediction_lines
 
@@ -230,18 +231,24 @@ def test_a_file_without_figures_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("metric", "output_type", "ours", "name"),
+    ("metric", "output_type", "name"),
     [
-        ("acc", "multiple_choice", False, "multiple_choice"),
-        ("acc", "generate_until", False, "acc"),
-        ("acc", None, True, "multiple_choice"),
-        ("f1", "generate_until", False, "lm_eval_f1"),
-        ("f1", "generate_until", True, "f1"),
-        ("bleu score", None, False, "bleu_score"),
+        ("acc", "multiple_choice", "multiple_choice"),
+        ("acc", "generate_until", "acc"),
+        ("f1", "generate_until", "lm_eval_f1"),
+        ("bleu score", None, "bleu_score"),
     ],
 )
-def test_names_of_metrics(metric, output_type, ours, name):
-    assert measure_name(metric, output_type, ours) == name
+def test_names_of_metrics(metric, output_type, name):
+    assert measure_name(metric, output_type) == name
+
+
+def test_names_of_our_own_export_are_those_of_its_row():
+    assert own_name("acc", {}) == "multiple_choice"
+    assert own_name("f1", {"other_measures": None}) == "f1"
+    # The acc of a group is no multiple_choice, and must not become it on the way out and back.
+    assert own_name("acc", {"other_measures": {"acc": {"value": 0.5}}}) == "acc"
+    assert own_name("run_id", {}) == "lm_eval_run_id"
 
 
 def test_our_reader_accepts_the_predictions(files, tmp_path):

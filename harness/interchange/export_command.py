@@ -10,12 +10,29 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError, DataError, RecordError
+from harness.interchange.import_command import parse
 from harness.predictions import Line
 
-FORMATS = {
-    "lm-eval": "a folder: for each run results JSON as lm-evaluation-harness writes, and samples",
-    "tidy": "a CSV file: a line for each run and figure, with unit, interval and direction",
-}
+HELP = """\
+Write results in a format that other tools read.
+
+usage: harness export PATH [PATH ...] --format FORMAT --out FILE_OR_FOLDER
+
+PATH is a runs.csv, the folder of an experiment, or a folder that holds several.
+
+  --format lm-eval     into a folder, for each run: results JSON as
+                       lm-evaluation-harness writes it, and its samples
+  --format tidy        into one CSV file: a line for each run and figure, with
+                       unit, direction, interval and number of questions
+
+Examples:
+  harness export results/quickstart --format tidy --out quickstart.csv
+  harness export results/quickstart --format lm-eval --out quickstart_lm_eval
+
+Exit code: 0 done, 1 a finished run could not be exported, 2 nothing was.
+docs/interchange.md says what is written."""
+
+FORMATS = ("lm-eval", "tidy")
 
 Row = dict[str, Any]
 
@@ -26,7 +43,10 @@ def main(arguments: Sequence[str]) -> int:
     0: done; failed runs, which lm-eval's format cannot hold, are named. 1: a finished run could
     not be exported. 2: nothing was.
     """
-    options = _parser().parse_args(arguments)
+    if "--help" in arguments or "-h" in arguments:
+        print(HELP)
+        return 0
+    options = parse("export", _parser(), arguments)
     rows, problems = _rows(options.paths)
     export = _export_tidy if options.format == "tidy" else _export_lm_eval
     written, lost = export(rows, options.out, problems)
@@ -110,13 +130,7 @@ def _runs(count: int) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    told = "\n".join(f"  {name:<8} {line}" for name, line in FORMATS.items())
-    parser = argparse.ArgumentParser(
-        "harness export",
-        description=f"Write results in another tool's format.\n\n{told}",
-        formatter_class=argparse.RawTextHelpFormatter,
-    )
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="table or folder")
-    parser.add_argument("--format", choices=list(FORMATS), required=True)
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE_OR_FOLDER")
+    parser = argparse.ArgumentParser("harness export", add_help=False, allow_abbrev=False)
+    parser.add_argument("--format", choices=FORMATS, required=True)
+    parser.add_argument("--out", type=Path, required=True)
     return parser

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 from harness.columns import COLUMNS
 from harness.errors import ConfigError, DataError, RecordError
@@ -24,10 +25,27 @@ READERS = {
 }
 """Kind of file to the module whose ``read`` makes runs of it."""
 
-DESCRIPTION = """\
-Turn result files of other tools into rows that compare and report accept. Folders are searched
-for .json and .csv files. A run that is there already is skipped. Known are:
-""" + "".join(f"\n  {kind:<11} {told}" for kind, told in KINDS.items())
+HELP = """\
+Turn result files of other tools into rows that compare and report accept.
+
+usage: harness import PATH [PATH ...] --out results/NAME [OPTIONS]
+
+PATH is a file, or a folder that is searched for .json and .csv files. A run that
+is there already is skipped. Known are:
+{kinds}
+
+  --out results/NAME   folder whose runs.csv the rows are added to
+  --kind KIND          refuse files of any other kind
+  --arm LABEL          arm of every imported run
+  --task NAME          task of every imported run
+  --experiment NAME    default: the name of the folder
+
+Examples:
+  harness import lm_eval_output/ --out results/peers
+  harness import emissions.csv --arm lora --task squad --out results/peers
+
+Exit code: 0 every file that was named gave its rows, 1 some did not, 2 none did.
+docs/interchange.md says which field goes where."""
 
 
 @dataclass
@@ -51,7 +69,10 @@ def main(arguments: Sequence[str]) -> int:
 
     0: every file that was named gave its rows. 1: some did not. 2: none did.
     """
-    options = _parser().parse_args(arguments)
+    if "--help" in arguments or "-h" in arguments:
+        print(HELP.format(kinds="\n".join(f"  {kind:<11} {told}" for kind, told in KINDS.items())))
+        return 0
+    options = parse("import", _parser(), arguments)
     out: Path = options.out
     naming = Naming(
         _experiment(options.experiment or out.resolve().name), options.arm, options.task
@@ -177,16 +198,31 @@ def _experiment(name: str) -> str:
     return name
 
 
+def parse(
+    command: str, parser: argparse.ArgumentParser, arguments: Sequence[str]
+) -> argparse.Namespace:
+    """What the arguments say.
+
+    Raises:
+        ConfigError: an unknown flag, a value that does not fit, no path, a path that is not there.
+    """
+
+    def refuse(message: str) -> NoReturn:
+        raise ConfigError(f"{message}; harness {command} --help explains the command")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    found = parser.parse_intermixed_args(list(arguments))
+    for path in found.paths:
+        if not path.exists():
+            raise ConfigError(f"{path}: there is no such file or folder")
+    return found
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "harness import", description=DESCRIPTION, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file or folder")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="results/NAME", help="folder of the table"
-    )
-    parser.add_argument("--kind", choices=list(KINDS), help="refuse files of any other kind")
-    parser.add_argument("--arm", metavar="LABEL", help="arm of every imported run")
-    parser.add_argument("--task", metavar="NAME", help="task of every imported run")
-    parser.add_argument("--experiment", metavar="NAME", help="default: the folder's name")
+    parser = argparse.ArgumentParser("harness import", add_help=False, allow_abbrev=False)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--kind", choices=list(KINDS))
+    for flag in ("--arm", "--task", "--experiment"):
+        parser.add_argument(flag)
     return parser

@@ -219,3 +219,10 @@ def test_damaged_predictions_are_named_and_the_row_is_exported(results, tmp_path
 def test_a_folder_for_a_table_and_a_file_for_folders_are_refused(results, tmp_path, form, out):
     with pytest.raises(ConfigError, match="--out"):
         export_command.main([str(results), "--format", form, "--out", str(tmp_path / out)])
+
+
+def test_help_and_a_wrong_command_line(capsys):
+    assert export_command.main(["-h"]) == 0
+    assert "usage: harness export" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="invalid choice: 'xml'"):
+        export_command.main(["x", "--format", "xml", "--out", "y"])

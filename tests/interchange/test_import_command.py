@@ -115,9 +115,27 @@ def test_other_files_of_a_folder_are_passed_over_and_named(files, tmp_path, caps
     assert "readme" not in told.err
 
 
-def test_a_missing_path_is_an_error(tmp_path):
-    with pytest.raises(DataError, match="nowhere does not exist"):
-        main([str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere", "--out", "o"], "nowhere: there is no such file or folder"),
+        (["--out", "o"], "required: PATH"),
+        (["nowhere"], "required: --out"),
+        (["nowhere", "--out", "o", "--kind", "mlflow"], "invalid choice: 'mlflow'"),
+        (["nowhere", "--out", "o", "--ou"], "unrecognized arguments: --ou"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(arguments, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        main(arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_help_lists_the_kinds(capsys):
+    assert main(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert "usage: harness import" in told
+    assert all(f"  {kind} " in told for kind in KINDS)
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "a b"])

@@ -6,12 +6,11 @@ still be compared is kept, and each thing that was left out is named with file, 
 
 from __future__ import annotations
 
-import csv
-import io
+import contextlib
+import gc
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,10 @@ import numpy as np
 import orjson
 import pandas as pd
 
+from harness.cells import read_cells
 from harness.columns import COLUMNS, SCHEMA_VERSION, Column
 from harness.errors import RecordError, suggestion
-from harness.foreign import Problems, text_of, utf8_lines, whole_text
+from harness.foreign import SHOWN, Problems, whole_text
 from harness.row import RUN_ID, value_of
 
 NEEDED = ("run_id", "status", "arm")
@@ -30,7 +30,6 @@ NEEDED = ("run_id", "status", "arm")
 TABLE_COLUMNS = ("run_id", "status")
 """A file without these is no table of results."""
 
-_STARTS_AGAIN = 100  # times after a stray quote; without an end, a hostile file takes hours
 _INT64 = 2**63
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")  # what pandas writes of a column that has gaps
 _DTYPES = {"float": "float64", "int": "Int64", "bool": "boolean", "str": "object", "json": "object"}
@@ -46,7 +45,13 @@ def read_table(path: Path, problems: Problems) -> pd.DataFrame:
     Raises:
         RecordError: the file cannot be read, is empty, or is no table of results.
     """
-    cells, numbers = _cells(path, problems)
+    with _collector_paused():
+        return _read_table(path, problems)
+
+
+def _read_table(path: Path, problems: Problems) -> pd.DataFrame:
+    cells, numbers = read_cells(path, problems)
+    _check_needed(path, cells)
     _note_schema(path, cells, problems)
     frame = pd.DataFrame(
         {
@@ -63,74 +68,15 @@ def read_table(path: Path, problems: Problems) -> pd.DataFrame:
     return _identified(frame, path, problems)
 
 
-def _cells(path: Path, problems: Problems) -> tuple[dict[str, Sequence[str]], list[int]]:
-    """Name of each column to its cells, and the line where each row begins."""
-    lines = _text_lines(path, problems)
-    csv.field_size_limit(2**31 - 1)  # as in harness.record
-    header: list[str] | None = None
-    numbers, rows = [], []
-    start, again = 0, 0
-    while start < len(lines):
-        reader, first = csv.reader(iter(lines[start:])), start
-        start = len(lines)
-        before = 0
-        for cells in reader:
-            number, before = first + before + 1, reader.line_num
-            if header is None and cells:
-                header = _checked_header(path, cells, problems)
-            elif header is not None and len(cells) == len(header):
-                numbers.append(number)
-                rows.append(cells)
-            elif header is not None and cells:
-                problems.add(
-                    f"{path}: ragged rows",
-                    f"{path}, line {number}: {len(cells)} cells where the header has "
-                    f"{len(header)}; the row is left out",
-                )
-                if first + before > number and again < _STARTS_AGAIN:
-                    # A quote that is not closed swallows the lines below: read those by themselves.
-                    start, again = number, again + 1
-                    break
-    if header is None:
-        raise RecordError(f"{path} is empty: it has no header")
-    columns: Iterable[Sequence[str]] = zip(*rows, strict=True) if rows else repeat((), len(header))
-    return dict(zip(header, columns, strict=True)), numbers
-
-
-def _text_lines(path: Path, problems: Problems) -> list[str]:
-    """The lines as the csv module counts them: a lone carriage return ends one, too."""
-    lines: list[str] = []
-    for number, raw in enumerate(utf8_lines(path), start=1):
-        text, utf8 = text_of(raw)
-        lines.extend(io.StringIO(text, newline="") if "\r" in text else (text,))
-        if not utf8:
-            problems.add(
-                f"{path}: not UTF-8", f"{path}, line {number}: not UTF-8; read as Windows-1252"
-            )
-    return lines
-
-
-def _checked_header(path: Path, cells: Sequence[str], problems: Problems) -> list[str]:
-    """The names of the columns, each once."""
-    names: list[str] = []
-    for position, cell in enumerate(cells, start=1):
-        name = cell.strip() or f"column {position}"
-        if name in names:
-            problems.add(
-                f"{path}: header",
-                f"{path}: column {name[:60]!r} stands twice in the header; the first counts, the "
-                "other is kept in other_fields",
-            )
-            name = f"{name} (column {position})"
-        names.append(name)
+def _check_needed(path: Path, names: Iterable[str]) -> None:
     missing = [name for name in TABLE_COLUMNS if name not in names]
     if missing:
-        nul = " (it holds NUL bytes: if it is UTF-16, save it as UTF-8)" if "\0" in cells[0] else ""
+        nul = any("\0" in name for name in names)
+        hint = " (it holds NUL bytes: if it is UTF-16, save it as UTF-8)" if nul else ""
         raise RecordError(
-            f"{path}: no column '{missing[0]}', so this is no table of results{nul}; harness "
+            f"{path}: no column '{missing[0]}', so this is no table of results{hint}; harness "
             "import makes one from another tool's file"
         )
-    return names
 
 
 def _note_schema(path: Path, cells: Mapping[str, Sequence[str]], problems: Problems) -> None:
@@ -237,11 +183,11 @@ def _with_unknown(
     unknown = {name: column for name, column in unknown.items() if any(column)}
     if not unknown:
         return fields
-    for name in unknown:
+    for position, name in enumerate(unknown):
+        near = suggestion(name, list(COLUMNS)) if position < SHOWN else ""
         problems.add(
             f"{path}: unknown columns",
-            f"{path}: column {name[:60]!r} is unknown{suggestion(name, list(COLUMNS))}; it is kept "
-            "in other_fields",
+            f"{path}: column {name[:60]!r} is unknown and kept in other_fields{near}",
         )
     merged = []
     for position, known in enumerate(fields):
@@ -283,4 +229,17 @@ def _identified(frame: pd.DataFrame, path: Path, problems: Problems) -> pd.DataF
             )
         if keep[position]:
             last[run_id] = position
-    return frame[keep].reset_index(drop=True)
+    return frame if keep.all() else frame[keep].reset_index(drop=True)
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    # Objects are made by the million and none is dropped: looking for garbage took a quarter of
+    # the time.
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,6 +1,7 @@
 """A table that was edited, cut short or written elsewhere: what is kept and what is said of it."""
 
 import csv
+import gc
 import math
 from pathlib import Path
 
@@ -301,8 +302,8 @@ def test_an_unknown_column_is_kept_in_other_fields(tmp_path):
         {"other_fields": ["list"], "exact_mach": "0.8"},
     ]
     assert problems == [
-        f"{path}: column 'exact_mach' is unknown; did you mean 'exact_match'?; it is kept in "
-        "other_fields"
+        f"{path}: column 'exact_mach' is unknown and kept in other_fields; did you mean "
+        "'exact_match'?"
     ]
 
 
@@ -312,6 +313,20 @@ def test_a_column_that_stands_twice_counts_once_and_both_are_kept(tmp_path):
     assert frame.at[0, "exact_match"] == 0.5
     assert frame.at[0, "other_fields"] == {"exact_match (column 9)": "0.9"}
     assert "stands twice" in problems[0]
+
+
+def test_no_name_in_a_header_can_hide_another_column(tmp_path):
+    header = [*SMALL, "notes (column 10)", "notes"]
+    frame, _ = read(write(tmp_path / "runs.csv", header, [*GOOD, "a", "b"]))
+    assert frame.at[0, "notes"] == "fine"
+    assert sorted(frame.at[0, "other_fields"].values()) == ["a", "b"]
+
+
+def test_a_header_of_very_many_columns_is_read(tmp_path):
+    more = [f"x{n}" for n in range(20_000)]
+    frame, problems = read(write(tmp_path / "runs.csv", [*SMALL, *more], [*GOOD, *more]))
+    assert len(frame.at[0, "other_fields"]) == 20_000
+    assert len(problems) == SHOWN + 1
 
 
 def test_trailing_commas_of_a_spreadsheet_do_no_harm(tmp_path):
@@ -375,6 +390,14 @@ def test_what_is_no_table_of_results_is_refused_in_one_line(tmp_path, content, s
     assert says in str(error.value)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
+
+
+def test_the_garbage_collector_is_on_again_whether_reading_succeeds_or_not(tmp_path):
+    read(write(tmp_path / "runs.csv", SMALL, GOOD))
+    assert gc.isenabled()
+    with pytest.raises(RecordError):
+        read(tmp_path / "missing.csv")
+    assert gc.isenabled()
 
 
 @settings(deadline=None, max_examples=100)

@@ -49,10 +49,27 @@ class Arm:
     source: str
     key: dict[str, Any]
     failed: tuple[Row, ...] = ()
+    # A baseline is asked the same for each of its contrasts.
+    _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def label(self) -> str:
         return self.summary.label
+
+    def known(self, column: str) -> frozenset[Any]:
+        """The different values that the runs have in a column of text or numbers."""
+        if column not in self._known:
+            self._known[column] = frozenset({row.get(column) for row in self.runs} - {None})
+        found: frozenset[Any] = self._known[column]
+        return found
+
+    def objects(self, column: str) -> list[dict[str, Any]]:
+        """The objects that the runs have in a column of JSON; a shared one once."""
+        if column not in self._known:
+            told = {id(one): one for row in self.runs if (one := row.get(column)) is not None}
+            self._known[column] = [one for one in told.values() if isinstance(one, dict)]
+        found: list[dict[str, Any]] = self._known[column]
+        return found
 
 
 @dataclass

@@ -58,7 +58,7 @@ def marks(baseline: Arm, arm: Arm) -> list[str]:
     if _other_device(baseline, arm):
         found.append("another device: costs that depend on it are not tested")
     for one in (baseline, arm):
-        sources = sorted(_known(one, "source"))
+        sources = sorted(one.known("source"))
         if sources:
             found.append(f"{one.label} was imported from {', '.join(sources)}")
         if not _all_known(one, "split_sha256"):
@@ -112,7 +112,7 @@ def cost_notes(baseline: Arm, arm: Arm, cost: str) -> list[str]:
         return []
     notes = []
     for one in (baseline, arm):
-        if False in _known(one, "device_exclusive"):
+        if False in one.known("device_exclusive"):
             notes.append(f"other processes used the device while {one.label} ran")
         if not _all_known(one, "device"):
             notes.append(f"device of {one.label} not known")
@@ -126,12 +126,8 @@ def _other_device(baseline: Arm, arm: Arm) -> bool:
 
 
 def _differ(baseline: Arm, arm: Arm, column: str) -> bool:
-    ours, theirs = _known(baseline, column), _known(arm, column)
+    ours, theirs = baseline.known(column), arm.known(column)
     return bool(ours and theirs and ours != theirs)
-
-
-def _known(arm: Arm, column: str) -> set[Any]:
-    return {row[column] for row in arm.runs if row.get(column) is not None}
 
 
 def _all_known(arm: Arm, column: str) -> bool:
@@ -139,28 +135,22 @@ def _all_known(arm: Arm, column: str) -> bool:
 
 
 def _versions(arm: Arm, measure: str) -> set[Any]:
-    found = (row.get("metric_versions") for row in arm.runs)
-    named = (one.get(measure) for one in found if isinstance(one, dict))
+    named = (versions.get(measure) for versions in arm.objects("metric_versions"))
     return {version for version in named if isinstance(version, int | float | str)}
 
 
 def _assumed(arm: Arm, cost: str) -> dict[str, set[str]]:
     """Assumption -> the values that the arm's runs rest on, as text."""
     found: dict[str, set[str]] = {}
-    # Rows share equal objects (harness.tables), so each is looked at once.
-    told = {
-        id(one): one for row in arm.runs if isinstance(one := row.get("cost_assumptions"), dict)
-    }
-    for assumptions in told.values():
+    for assumptions in arm.objects("cost_assumptions"):
         for name, one in assumptions.items():
             if name in OF_THE_GRID and cost != EMISSIONS:
                 continue
-            value, unit = (
-                (one.get("value"), one.get("unit")) if isinstance(one, dict) else (one, "")
-            )
-            found.setdefault(name, set()).add(f"{json.dumps(value)} {unit or ''}".strip())
+            told = one if isinstance(one, dict) else {"value": one}
+            text = f"{json.dumps(told.get('value'))} {told.get('unit') or ''}"
+            found.setdefault(name, set()).add(text.strip())
     if cost == EMISSIONS:
-        intensities = _known(arm, "carbon_intensity_kg_per_kwh")
+        intensities = arm.known("carbon_intensity_kg_per_kwh")
         if intensities:
             found["kg CO2e per kWh"] = {f"{one:g}" for one in intensities}
     return found
@@ -171,7 +161,7 @@ def _against(what: str, baseline: Arm, arm: Arm, column: str, colon: bool = True
 
 
 def _text(arm: Arm, column: str) -> str:
-    return _listed({short(value) if column in DATA else value for value in _known(arm, column)})
+    return _listed({short(value) if column in DATA else value for value in arm.known(column)})
 
 
 def _seeds(seeds: Sequence[int | None]) -> str:

@@ -188,6 +188,8 @@ def _primary(
 
 def _cost_tests(sides: Sequence[Side], asked: Sequence[str]) -> list[Entry]:
     wanted = [name for name in COSTS if name in asked or not asked]
+    if not wanted:
+        return []
     arms = {arm.label: arm for side in sides for arm in (side.baseline, side.arm)}
     known = {label: readings(arm) for label, arm in arms.items()}
     return [

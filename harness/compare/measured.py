@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.compare.arms import Arm, Row
 from harness.compare.estimate import Reported
@@ -92,8 +92,7 @@ def default_primary(known: Sequence[str], has: Sequence[set[str]]) -> tuple[str,
     return tuple(next(([name] for name in order if any(name in one for one in has)), []))
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(NamedTuple):
     """What one row says of one measure."""
 
     mean: float
@@ -113,10 +112,21 @@ class Report:
         self.arm = arm
         runs = arm.runs[: arm.summary.replicates] if arm.summary.frozen else arm.runs
         self.figures: dict[str, list[Figure]] = {}
+        for name in IN_ROWS:
+            lower, upper, count = f"{name}_low", f"{name}_high", _counted_in(name)
+            figures = [
+                Figure(mean, row.get(lower), row.get(upper), row.get(count))
+                for row in runs
+                if (mean := row.get(name)) is not None
+            ]
+            if figures:
+                self.figures[name] = figures
         for row in runs:
-            for name in (*IN_ROWS, *_others(row)):
-                figure = _figure(row, name)
-                if figure is not None:
+            for name, told in _others(row).items():
+                value, n = _number(told.get("value")), _number(told.get("n"))
+                if value is not None and name not in IN_ROWS:
+                    ends = _number(told.get("low")), _number(told.get("high"))
+                    figure = Figure(value, *ends, int(n) if n is not None else None)
                     self.figures.setdefault(name, []).append(figure)
 
     def mean(self, measure: str) -> float | None:
@@ -143,27 +153,11 @@ class Report:
         return Reported(mean=mean, low=low, high=high, n=min(one[3] for one in full))
 
 
-def _figure(row: Row, measure: str) -> Figure | None:
-    mean = _number(row.get(measure)) if measure in IN_ROWS else None
-    if mean is not None:
-        low, high = _number(row.get(f"{measure}_low")), _number(row.get(f"{measure}_high"))
-        return Figure(mean, low, high, _count(row, measure))
-    told = _others(row).get(measure)
-    mean = _number(told.get("value")) if told else None
-    if told is None or mean is None:
-        return None
-    n = _number(told.get("n"))
-    return Figure(mean, _number(told.get("low")), _number(told.get("high")), int(n) if n else None)
-
-
-def _count(row: Row, measure: str) -> int | None:
-    column = "n_test"
+def _counted_in(measure: str) -> str:
+    """The column with the number of questions or items that a measure is a mean over."""
     if measure in FORGETTING:
-        column = f"{measure}_n"
-    elif measure in RETRIEVAL:
-        column = "retrieval_n"
-    n = _number(row.get(column))
-    return int(n) if n is not None else None
+        return f"{measure}_n"
+    return "retrieval_n" if measure in RETRIEVAL else "n_test"
 
 
 def _others(row: Row) -> dict[str, dict[str, Any]]:

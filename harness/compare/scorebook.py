@@ -51,6 +51,7 @@ class Scorebook:
         self.problems: list[str] = []
         self._answers: dict[str, Scored | None] = {}
         self._harm: dict[str, dict[str, Scored]] = {}
+        self._folders: dict[tuple[str | None, str], set[str]] = {}
 
     def answers(self, arm: Arm) -> Scored | None:
         """The arm's scores of the test questions; None without predictions.
@@ -78,8 +79,9 @@ class Scorebook:
     def _read(self, arm: Arm, kind: str, read: Callable[[Path], T]) -> list[tuple[Row, T]]:
         found, missing = [], []
         for row in arm.runs:
-            path = run_file(row, kind)
-            if path is None or not path.exists():
+            name = f"{row['run_id']}.jsonl"
+            path = run_file(row, kind) if name in self._files(row.get("folder"), kind) else None
+            if path is None:
                 missing.append(str(row["run_id"]))
                 continue
             try:
@@ -94,6 +96,14 @@ class Scorebook:
                 + ("the others count" if found else "what its rows report is compared, unpaired")
             )
         return found
+
+    def _files(self, folder: str | None, kind: str) -> set[str]:
+        """The names of what a folder of results holds; asked once, not for each of its runs."""
+        if (folder, kind) not in self._folders:
+            path = Path(folder or ".") / kind
+            names = {one.name for one in path.iterdir()} if path.is_dir() else set()
+            self._folders[folder, kind] = names
+        return self._folders[folder, kind]
 
     def _stacked(self, arm: Arm, runs: Sequence[tuple[Row, RunScores]]) -> Scored:
         for _, scores in runs:

@@ -7,19 +7,27 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.cli import report
 from harness.errors import ConfigError, HarnessError
+
+if TYPE_CHECKING:
+    from harness.config import Config
 
 logger = logging.getLogger(__name__)
 
 INVOCATION = "HARNESS_INVOCATION"
 """Environment variable with this command's id; each row it makes carries it as ``invocation``."""
+
+RERUN = "HARNESS_RERUN"
+"""Environment variable with the value of ``--rerun``: processes that a launcher starts need it."""
 
 REFUSED = {
     "config_path": "add a folder of your own YAML files with --config-dir",
@@ -42,6 +50,9 @@ Examples:
   harness run method=rag retriever=bm25 retriever.top_k=5 seed=3
   harness run -m method=closed_book,rag task=custom task.corpus=my_docs/ task.questions=my.csv
   harness run experiment=quickstart --cfg job       print the settings, run nothing
+
+A cell whose row is there is not run again: the same command resumes a sweep that was stopped.
+--rerun failed runs failed cells once more, --rerun all every cell anew.
 
 Flags: -m runs every combination of comma-separated values; --cfg job prints the settings
 (-p task: only that part); --config-dir DIR adds a folder of your own YAML files; --hydra-help
@@ -79,7 +90,10 @@ def main(arguments: Sequence[str]) -> int:
     from harness.overrides import check
     from harness.record import prepare_table
     from harness.summary import summarise
+    from harness.sweep import journal
+    from harness.sweep.watch import combined, watching
 
+    arguments, rerun = _without_rerun(arguments)
     flags = _parse_flags(arguments)
     # Hydra's parser wants all overrides in one place: behind the flags.
     ordered = [text for text in arguments if text not in flags.overrides] + flags.overrides
@@ -97,11 +111,35 @@ def main(arguments: Sequence[str]) -> int:
     for folder in sorted(folders):
         prepare_table(folder / "runs.csv")  # a wrong place is known before anything is run
     invocation = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-    os.environ[INVOCATION] = invocation
+    os.environ[INVOCATION], os.environ[RERUN] = invocation, rerun
+    for folder in folders:
+        journal.begin(folder, invocation, plan.jobs)
     progress.start(plan.jobs)
-    _start_hydra(ordered)
-    failed = summarise(sorted(folders | progress.folders), invocation)
+    parallel = any(text.startswith("hydra/launcher=") for text in flags.overrides)
+    with watching([journal.path_of(folder, invocation) for folder in folders], live=parallel):
+        _start_hydra(ordered)
+    folders |= progress.folders
+    journals = [journal.path_of(folder, invocation) for folder in sorted(folders)]
+    failed = summarise(sorted(folders), invocation, journal.run_ids(journals))
+    ended = combined(journals)
+    failed += ended.count(journal.FAILED) + len(ended.lost())
     return max([*progress.codes, int(failed > 0)])
+
+
+def _without_rerun(arguments: Sequence[str]) -> tuple[list[str], str]:
+    """The arguments that are Hydra's, and the value of ``--rerun``."""
+    from harness.sweep.cell import check_rerun
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--rerun", default="missing")
+
+    def refuse(message: str) -> NoReturn:
+        raise ConfigError(f"{message}; harness run --help explains the command")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    known, others = parser.parse_known_args(list(arguments))
+    check_rerun(known.rerun)
+    return others, known.rerun
 
 
 def _parse_flags(arguments: Sequence[str]) -> argparse.Namespace:
@@ -153,18 +191,58 @@ def run_job(cfg: object) -> str:
     progress.folders.add(config.folder())
     number = len(progress.codes) + 1
     logger.info("run %d of %d: %s, seed %d", number, progress.jobs, config.arm, config.seed)
-    try:
-        from harness.run import run
+    with _in_journal(config) as ended:
+        try:
+            from harness.run import run
 
-        status = str(run(config)["status"])
-        progress.codes.append(int(status == "failed"))
-    except HarnessError as error:
-        status = "failed"
-        progress.codes.append(report(error))
-    except Exception as error:
-        status = "failed"
-        progress.codes.append(report(error, config.folder() / "logs"))
-    return status
+            ended["row"] = run(config, os.environ.get(RERUN) or "missing")
+            progress.codes.append(int(ended["row"]["status"] == "failed"))
+        except HarnessError as error:
+            ended["error"] = str(error)
+            progress.codes.append(report(error))
+        except Exception as error:
+            ended["error"] = f"{type(error).__name__}: {error}"
+            progress.codes.append(report(error, config.folder() / "logs"))
+    return str(ended["row"]["status"]) if ended["row"] else "failed"
+
+
+@contextmanager
+def _in_journal(config: Config) -> Iterator[dict[str, Any]]:
+    """Tell the journal that a cell runs, and how it ended: its ``row``, or an ``error``."""
+    from harness.sweep.journal import DONE, FAILED, KEPT, RUNNING, Event, tell
+
+    invocation = os.environ.get(INVOCATION, "")
+    cell, arm, seed = _cell_name(config), config.arm, config.seed
+    tell(config.folder(), invocation, Event(cell, arm, seed, RUNNING))
+    began = time.monotonic()
+    ended: dict[str, Any] = {"row": None, "error": ""}
+    yield ended
+    row, error = ended["row"], ended["error"]
+    if row is not None:
+        error = row["error"] or ""
+    kept = row is not None and row["invocation"] != invocation
+    state = FAILED if error else KEPT if kept else DONE
+    event = Event(
+        cell=cell,
+        arm=arm,
+        seed=seed,
+        state=state,
+        run_id=row["run_id"] if row is not None else "",
+        seconds=time.monotonic() - began,
+        energy_kwh=None if row is None or kept else row["spent_energy_kwh"],
+        error=error,
+    )
+    tell(config.folder(), invocation, event)
+
+
+def _cell_name(config: Config) -> str:
+    """Arm, seed and whatever else this job sets: names the cell among those of its sweep."""
+    from hydra.core.hydra_config import HydraConfig
+
+    said = ("method=", "seed=", "experiment=", "results=")
+    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    others = [text for text in overrides if not text.startswith(said)]
+    return ", ".join([config.arm, f"seed {config.seed}", *others])
 
 
 def _groups() -> str:

@@ -10,7 +10,7 @@ import csv
 import io
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,32 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
         has_header = _check_table(path)
         payload = _csv_line(cells) if has_header else _csv_line(list(COLUMNS)) + _csv_line(cells)
         _append_bytes(path, payload)
+
+
+def put_row(path: Path, row: Mapping[str, Any], instead_of: Collection[str] = ()) -> None:
+    """Add a row in place of those with its own run id or one of ``instead_of``.
+
+    Without such rows it is appended, as ``append_row`` does; with them the table is rewritten
+    without them, in one step.
+
+    Raises:
+        RecordError: as ``append_row``.
+    """
+    checked = new_row(**{name: value for name, value in row.items() if name != "schema_version"})
+    replaced = {checked["run_id"], *instead_of}
+    with _locked(path):
+        if not _check_table(path):
+            _append_bytes(path, _csv_line(list(COLUMNS)) + _csv_line(cells_of(checked)))
+            return
+        names, lines = _read_table(path)
+        position = names.index("run_id")
+        left = [cells for _, cells in lines if cells[position] not in replaced]
+        if len(left) == len(lines):
+            _append_bytes(path, _csv_line(cells_of(checked)))
+            return
+        with replacing(path) as table:
+            for cells in (names, *left, cells_of(checked)):
+                table.write(_csv_line(cells).decode())
 
 
 def read_rows(path: Path) -> list[Row]:

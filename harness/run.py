@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import uuid
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -37,9 +36,10 @@ from harness.models.calibrate import resolve_choices
 from harness.models.load import ModelFiles, locate, one_line
 from harness.predictions import write_predictions
 from harness.probe_items import ProbeLine, write_probe_items
-from harness.record import append_row, prepare_table
+from harness.record import prepare_table, put_row
 from harness.row import Row, interval_cells, new_row
 from harness.stats import Interval
+from harness.sweep.cell import draft_id, kept, run_id
 from harness.tasks import load_task
 from harness.types import Task
 
@@ -52,10 +52,14 @@ _RUNS = itertools.count()
 """Runs of this process: after the first, libraries are loaded and caches are warm."""
 
 
-def run(config: Config) -> Row:
-    """The row of one cell, already appended to ``<results>/<experiment>/runs.csv``.
+def run(config: Config, rerun: str = "all") -> Row:
+    """The row of one cell, written to ``<results>/<experiment>/runs.csv``.
 
     A run that fails for a reason its user can mend gives a row with ``status=failed``.
+
+    Args:
+        rerun: "all" runs the cell whatever there is, and replaces its row; "missing" returns its
+            row if there is one, "failed" only if that run was ok.
 
     Raises:
         RecordError: the results cannot be written; nothing has been computed then.
@@ -63,12 +67,17 @@ def run(config: Config) -> Row:
     folder = config.folder()
     table = folder / "runs.csv"
     prepare_table(table)
-    identity = _identity(config)
+    ids = [draft_id(config)]  # a run that failed early has this one
+    identity = _identity(config) | {"run_id": ids[0]}
     try:
         task = load_task(config.task)  # first: what the user gave is checked before any long work
         files = locate(config.model)
         config = _resolved(config, files)
-        identity |= {"config_hash": config_hash(config)} | _settings(config)
+        ids += [run_id(config, task, files.identity), draft_id(config)]
+        there = kept(table, ids, rerun)
+        if there is not None:
+            return there
+        identity |= {"run_id": ids[1], "config_hash": config_hash(config)} | _settings(config)
         keep_config(config, folder / "configs")
         measured, answers, scores, probed = _measure(config, task, files)
         row = new_row(**{**identity, **measured, "status": "ok"})
@@ -79,9 +88,9 @@ def run(config: Config) -> Row:
         logger.error("%s: %s", config.arm, error)
         row = new_row(**identity, status="failed", error=str(error))
     except Exception as error:
-        append_row(table, new_row(**identity, status="failed", error=_told(error)))
+        put_row(table, new_row(**identity, status="failed", error=_told(error)), ids)
         raise
-    append_row(table, row)
+    put_row(table, row, ids)
     return row
 
 
@@ -137,8 +146,6 @@ def _identity(config: Config) -> dict[str, Any]:
     commit, dirty = provenance.code_version()
     now = datetime.now(UTC)
     return {
-        # The time makes it sortable, the random part unique among parallel workers.
-        "run_id": f"{config.arm}-s{config.seed}-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}",
         "created_at": now.isoformat(timespec="seconds"),
         "invocation": os.environ.get("HARNESS_INVOCATION"),
         "experiment": config.experiment,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -41,13 +41,17 @@ class Grid:
     lines: tuple[tuple[str, ...], ...]
 
 
-def summarise(folders: Sequence[Path], invocation: str) -> int:
-    """Print the rows that this command added to each folder; the value is how many failed."""
+def summarise(folders: Sequence[Path], invocation: str, kept: Collection[str] = ()) -> int:
+    """Print the rows that this command made or kept in each folder; the value is how many failed.
+
+    Args:
+        kept: run ids of cells that were there already.
+    """
     failed = 0
     for folder in folders:
         table = folder / "runs.csv"
         rows = read_rows(table) if table.exists() else []
-        rows = [row for row in rows if row["invocation"] == invocation]
+        rows = [row for row in rows if row["invocation"] == invocation or row["run_id"] in kept]
         show(rows, folder)
         failed += sum(row["status"] == "failed" for row in rows)
     return failed

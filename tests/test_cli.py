@@ -48,7 +48,8 @@ def test_python_dash_m_is_the_command_and_a_mistake_is_one_line():
         done = python("-m", module, "rnu")
         assert done.returncode == 2
         assert done.stderr == (
-            "error: unknown command 'rnu'; did you mean 'run'?; it is one of: run, doctor\n"
+            "error: unknown command 'rnu'; did you mean 'run'?; it is one of: "
+            f"{', '.join(COMMANDS)}\n"
         )
 
 

@@ -19,7 +19,7 @@ from harness.row import Row, new_row
 FAILED_ROW, INPUT_ERROR, CRASH, INTERRUPT = 6, 7, 8, 9
 
 
-def fake_run(config: Config) -> Row:
+def fake_run(config: Config, rerun: str) -> Row:
     if config.seed == INPUT_ERROR:
         raise TrainingError("the loss is NaN; lower adapter.learning_rate")
     if config.seed == CRASH:
@@ -74,7 +74,7 @@ def test_one_run_leaves_one_row_and_a_table_and_writes_only_into_results(capsys)
     assert "run 1 of 1: rag, seed 3" in err
     assert [path.name for path in Path().iterdir()] == ["results"]
     visible = [p.name for p in Path("results/adhoc").iterdir() if not p.name.startswith(".")]
-    assert visible == ["runs.csv"]
+    assert sorted(visible) == ["runs.csv", "sweep"]
 
 
 def test_the_quickstart_runs_its_arms_in_order_and_names_what_comes_next(capsys):

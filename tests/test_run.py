@@ -389,3 +389,44 @@ def test_the_row_names_code_data_and_packages(config: Config):
 def test_only_errors_with_a_remedy_become_quiet_failures():
     assert issubclass(TrainingError, HarnessError)
     assert not issubclass(ZeroDivisionError, HarnessError)
+
+
+def test_a_cell_that_is_there_is_not_run_again(config: Config, monkeypatch: pytest.MonkeyPatch):
+    first = run(config)
+    monkeypatch.setattr(run_module, "_measure", None)  # whatever calls it fails
+    again = run(config, rerun="missing")
+    assert again["run_id"] == first["run_id"]
+    assert again["created_at"] == first["created_at"]
+    assert len(read_rows(config.folder() / "runs.csv")) == 1
+
+
+def test_a_cell_run_anew_replaces_its_row_and_files(config: Config):
+    first = run(config)
+    second = run(config, rerun="all")
+    assert second["run_id"] == first["run_id"]
+    (row,) = read_rows(config.folder() / "runs.csv")
+    assert row["reused"] == ["answers", "probes"]
+    assert len(list((config.folder() / "predictions").iterdir())) == 1
+
+
+def test_a_change_of_the_settings_or_of_the_users_files_is_a_new_run(config: Config):
+    ids = {run(config)["run_id"]}
+    ids.add(run(replace(config, seed=1), rerun="missing")["run_id"])
+    changed = replace(config, prompt=replace(config.prompt, max_new_tokens=3))
+    ids.add(run(changed, rerun="missing")["run_id"])
+    assert len(ids) == len(read_rows(config.folder() / "runs.csv")) == 3
+
+
+def test_a_failed_cell_is_replaced_by_the_run_that_succeeds(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*arguments: object) -> None:
+        raise TrainingError("out of memory; use smaller batches")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run_module, "_measure", fail)
+        assert run(config)["status"] == "failed"
+    assert run(config, rerun="missing")["status"] == "failed"  # said, not tried again
+    assert run(config, rerun="failed")["status"] == "ok"
+    (row,) = read_rows(config.folder() / "runs.csv")
+    assert row["status"] == "ok"

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 THESE_WEIGHTS = "these trained weights"
 OVER_SEEDS = "the method over seeds"
 ESTIMANDS = {
-    THESE_WEIGHTS: "questions resampled; says nothing about other seeds",
-    OVER_SEEDS: "questions and seeds resampled; needs three seeds or more",
+    THESE_WEIGHTS: "questions are a sample, the weights are given; says nothing of other seeds",
+    OVER_SEEDS: "questions and seeds are samples; needs three seeds or more",
 }
 
 BETTER, WORSE = "better", "worse"

@@ -34,13 +34,26 @@ def costs(row: Mapping[str, Any]) -> dict[str, float | None]:
     questions = row.get("n_test")
     known = {name: _number(row.get(name)) for name in COSTS}
     return known | {
-        "setup_seconds": _sum(row, SETUP, 0),
+        "setup_seconds": _setup(row, 0),
         "answer_seconds": _per(_sum(row, ANSWERING, 0), questions),
-        "setup_energy_kwh": _sum(row, SETUP, 3),
+        "setup_energy_kwh": _setup(row, 3),
         "answer_energy_kwh": _per(_sum(row, ANSWERING, 3), questions),
         "prompt_tokens": _per(_number(row.get("prefill_tokens")), questions),
         "answer_tokens": _per(_number(row.get("decode_tokens")), questions),
     }
+
+
+def _setup(row: Mapping[str, Any], quantity: int) -> float | None:
+    """What the arm cost before its first answer: nothing, if both slots are empty."""
+    empty = not (
+        _text(row.get("retriever")) or _text(row.get("adapter")) or _text(row.get("source"))
+    )
+    known = _sum(row, SETUP, quantity)
+    return 0.0 if known is None and empty and _sum(row, ANSWERING, quantity) is not None else known
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def _sum(row: Mapping[str, Any], phases: tuple[str, ...], quantity: int) -> float | None:

@@ -100,30 +100,16 @@ def write_report(request: Request) -> list[tuple[Path, int]]:
     charts = figures(data.frame, data.comparison)
     listed = explorer(data)
     found = answer(data.comparison)
-    nothing = "No predictions were kept, so no question can be listed."
-    in_page, beside = EXPLORER if listed.records else (nothing, nothing)
+    parts = sections(data, charts, bool(listed.records))
     written = [
-        _write(
-            request.out / "report.html",
-            page.render(data, found, sections(data, charts, in_page), listed),
-        ),
-        _write(
-            request.out / "report.md",
-            markdown.render(data, found, sections(data, charts, beside)),
-        ),
+        _write(request.out / "report.html", page.render(data, found, parts, listed)),
+        _write(request.out / "report.md", markdown.render(data, found, parts)),
     ]
     written += [
         _write(request.out / markdown.FIGURES / markdown.file_name(chart), to_svg(chart))
         for chart in charts
     ]
     return written
-
-
-EXPLORER = (
-    "What each arm answered, and what it was given to read.",
-    "What each arm answered, and what it was given to read, can be looked through in report.html.",
-)
-"""What page and Markdown say of the list of questions."""
 
 
 def _write(path: Path, text: str) -> tuple[Path, int]:

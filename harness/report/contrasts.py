@@ -83,7 +83,7 @@ def bucket_tables(comparison: Comparison) -> list[Table]:
 def _row(test: Tested) -> tuple[Cell, ...]:
     unit = scale(test.unit).unit
     interval = shown_interval(test.low, test.high, test.unit, sign=True)
-    level = f" at {100 * test.confidence:.4g} %" if test.confidence else ""
+    level = f" at {100 * test.confidence:.4g}\u00a0%" if test.confidence else ""
     p = test.p if test.p_adjusted is None else test.p_adjusted
     return (
         Cell(label(test.measure), unit),
@@ -162,6 +162,11 @@ def _meaning(estimand: str) -> list[str]:
 def _family(family: Family, tests: Sequence[Tested]) -> str:
     """Over what verdicts were adjusted: the lines of the table, or the family's members by name."""
     count = len(family.members)
+    if family.each_measure:
+        return (
+            f"Adjusted by Holm's procedure at α = {family.alpha:g} over the contrasts of each "
+            f"measure by itself ({count} tests in all)."
+        )
     what = f"Adjusted by Holm's procedure at α = {family.alpha:g} over"
     if count == len(tests):
         return f"{what} the {count} tests of this table." if count > 1 else f"{what} this one test."

@@ -33,6 +33,9 @@ class Section:
     tables_first: bool = False
 
 
+IN_PAGE = "What each arm answered, and what it was given to read: the list is in report.html."
+NOT_LISTED = "No predictions were kept, so no question can be listed."
+
 _CHARTS = {
     "contrasts": "contrasts",
     "pareto": "pareto",
@@ -46,8 +49,12 @@ _CHARTS = {
 """How the name of a chart begins -> where it stands; all others under the first table."""
 
 
-def sections(data: ReportData, figures: Sequence[Figure], explorer_note: str = "") -> list[Section]:
-    """The sections that have something in them; contrasts and provenance always stand."""
+def sections(data: ReportData, figures: Sequence[Figure], listed: bool = False) -> list[Section]:
+    """The sections that have something in them.
+
+    Args:
+        listed: whether the page lists questions.
+    """
     charts = _placed(figures)
     found = [
         Section(
@@ -89,7 +96,7 @@ def sections(data: ReportData, figures: Sequence[Figure], explorer_note: str = "
             figures=charts("retrieval"),
             tables=_tables(retrieval_table(data)),
         ),
-        Section("explorer", "Question by question", (explorer_note,) if explorer_note else ()),
+        Section("explorer", "Question by question", (IN_PAGE if listed else NOT_LISTED,)),
         Section(
             "provenance",
             "Provenance",

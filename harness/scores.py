@@ -232,7 +232,7 @@ def _finite(
     if set(map(type, values)) <= {float, int, type(None)}:
         table = np.array(values, dtype=np.float64)  # None becomes NaN
         if np.count_nonzero(~np.isfinite(table)) == values.count(None):
-            return table.reshape(-1, len(names))
+            return table.reshape(len(numbers), len(names))
     for position, value in enumerate(values):
         if value is not None and _number(value) is None:
             name = names[position % len(names)]
@@ -242,7 +242,7 @@ def _finite(
                 "no finite number; it is left out",
             )
             values[position] = None
-    return np.array(values, dtype=np.float64).reshape(-1, len(names))
+    return np.array(values, dtype=np.float64).reshape(len(numbers), len(names))
 
 
 def _number(value: object) -> float | None:

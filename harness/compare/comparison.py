@@ -25,6 +25,7 @@ from harness.compare.measured import (
     measures_of,
 )
 from harness.compare.options import Options
+from harness.compare.question_costs import question_cost_entries
 from harness.compare.result import ByBucket, Comparison, Contrast
 from harness.compare.run_costs import cost_entries, readings
 from harness.compare.scorebook import Scorebook
@@ -82,6 +83,7 @@ def compare(paths: Sequence[Path], options: Options) -> Comparison:
 
 
 def _check_names(options: Options, known: dict[str, Known]) -> None:
+    checked(options.gated, known, "--fail-if")
     checked(options.measures, known, "--measures")
     checked(options.primary, known, "--primary", costs=False)
     checked(tuple(options.margins), known, "--margin")
@@ -192,16 +194,18 @@ def _cost_tests(sides: Sequence[Side], asked: Sequence[str]) -> list[Entry]:
         return []
     arms = {arm.label: arm for side in sides for arm in (side.baseline, side.arm)}
     known = {label: readings(arm) for label, arm in arms.items()}
-    return [
-        entry
-        for side in sides
-        for entry in cost_entries(
+    found = []
+    for side in sides:
+        of_questions = question_cost_entries(side, wanted)
+        told = {entry.measure for entry in of_questions}
+        found += cost_entries(
             side.contrast,
             (side.baseline, side.arm),
             (known[side.baseline.label], known[side.arm.label]),
-            wanted,
+            [name for name in wanted if name not in told],
         )
-    ]
+        found += of_questions
+    return found
 
 
 def _by(

@@ -48,7 +48,7 @@ def choose(arms: Sequence[Arm], baseline: str | None) -> tuple[Pairs, list[str]]
 
     With a baseline, every other arm against it. Else arms of one name in several tables, the later
     against the first: experiments are lined up. Else all pairs of a few arms, the one with fewer
-    slots filled as baseline; of many, each against the one with none filled.
+    slots filled as baseline; of many, each against the one with none filled; within each task.
 
     Raises:
         ConfigError: no arm has the baseline's name, or none of its runs finished.
@@ -64,16 +64,26 @@ def choose(arms: Sequence[Arm], baseline: str | None) -> tuple[Pairs, list[str]]
     lined_up = _lined_up(finished)
     if lined_up:
         return lined_up, _not_lined_up(finished, lined_up)
-    ordered = sorted(finished, key=_slots)
-    if len(finished) <= MOST_FOR_ALL_PAIRS:
-        return [(one, other) for i, one in enumerate(ordered) for other in ordered[i + 1 :]], []
-    bare = [arm for arm in ordered if _slots(arm) == 0 and not arm.runs[0].get("source")]
-    chosen = bare or [finished[0]]
-    return _against(chosen, finished), [
-        f"{len(finished)} arms are too many for all pairs: each is set against "
-        f"{chosen[0].label}{' (or its like)' if len(chosen) > 1 else ''}; choose another with "
-        "--baseline ARM, or fewer with --arms"
-    ]
+    tasks: dict[str, list[Arm]] = {}
+    for arm in sorted(finished, key=_slots):
+        tasks.setdefault(arm.summary.task, []).append(arm)
+    pairs, told = [], []
+    for task, group in tasks.items():
+        if len(group) <= MOST_FOR_ALL_PAIRS:
+            pairs += [(one, other) for i, one in enumerate(group) for other in group[i + 1 :]]
+            continue
+        bare = [arm for arm in group if _slots(arm) == 0 and not arm.runs[0].get("source")]
+        chosen = bare or [arm for arm in finished if arm.summary.task == task][:1]
+        pairs += _against(chosen, group)
+        told.append(
+            f"{len(group)} arms{f' of {task}' if len(tasks) > 1 else ''} are too many for all "
+            f"pairs: each is set against {chosen[0].label}"
+            f"{' (or its like)' if len(chosen) > 1 else ''}; choose another with "
+            "--baseline ARM, or fewer with --arms"
+        )
+    if not pairs:  # one arm of each task: the reason why they are not compared is told
+        return _against(finished[:1], finished), told
+    return pairs, told
 
 
 def _against(baselines: Sequence[Arm], arms: Sequence[Arm]) -> Pairs:

@@ -82,6 +82,10 @@ def weights_estimate(measure: Known, aligned: Aligned) -> Estimate | str:
     if count < 2:
         return "all questions are about one entity: no spread to estimate"
     bounded = is_bounded(measure, (aligned.baseline, aligned.arm))
+    if not bounded:
+        spread = np.ptp(aligned.arm.mean(axis=1) - aligned.baseline.mean(axis=1))
+        if spread == 0:
+            return "the same difference on every question: no spread to test by"
     return these_weights(aligned.baseline, aligned.arm, aligned.clusters, bounded)
 
 

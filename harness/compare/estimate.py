@@ -24,6 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +82,7 @@ class Estimate:
     def difference(self) -> float:
         return self.arm_value - self.baseline_value
 
-    @property
+    @cached_property
     def p(self) -> float:
         """Two-sided p of no difference: the smallest alpha whose interval leaves out 0."""
         distance = abs(self.centre)

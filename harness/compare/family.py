@@ -14,6 +14,7 @@ from harness.compare.result import (
     LOWER,
     NOT_SHOWN,
     NOT_TESTED,
+    PRIMARY,
     WORSE,
     Contrast,
     Family,
@@ -48,6 +49,8 @@ def judge(
 ) -> list[Tested]:
     """A verdict for each entry, in their order; adjusted within each family and estimand.
 
+    Primary measures are one family; each other measure is one by itself.
+
     Holm's procedure (1979) rejects the i-th smallest of m p-values while it is at most
     alpha / (m − i + 1). A rejected test's interval has the level at which it was rejected, the
     others have the level at which the procedure stopped: so an interval leaves out 0 exactly where
@@ -70,16 +73,24 @@ def families(entries: Sequence[Entry], alpha: float) -> list[Family]:
             name = f"{entry.measure}: {entry.contrast.name}"
             members[entry.family, entry.estimand].append(name)
     return [
-        Family(name, estimand, tuple(tests), alpha) for (name, estimand), tests in members.items()
+        Family(name, estimand, tuple(tests), alpha, each_measure=name != PRIMARY)
+        for (name, estimand), tests in members.items()
     ]
+
+
+def _together(entry: Entry) -> tuple[str, ...]:
+    """What an entry has in common with those that it is adjusted with."""
+    if entry.family == PRIMARY:
+        return entry.family, entry.estimand
+    return entry.family, entry.estimand, entry.measure
 
 
 def _levels(entries: Sequence[Entry], alpha: float) -> dict[int, tuple[float, float]]:
     """Position of each tested entry -> the level it was tested at, and its adjusted p."""
-    groups: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[tuple[float, int]]] = defaultdict(list)
     for position, entry in enumerate(entries):
         if entry.estimate is not None:
-            groups[entry.family, entry.estimand].append((entry.estimate.p, position))
+            groups[_together(entry)].append((entry.estimate.p, position))
     levels = {}
     for group in groups.values():
         adjusted, level = 0.0, 0.0

@@ -32,6 +32,7 @@ class Options:
         baseline: label of the arm that the others are set against; None: chosen from the arms.
         measures: the only measures compared; empty: all.
         primary: the measures whose tests form the primary family; empty: the default ones.
+        gated: those of them that --fail-if names.
         by: columns of the predictions whose values split the questions.
         alpha: error rate of each family of tests.
         margins: measure -> largest difference that counts as none, in the measure's own unit.
@@ -42,6 +43,7 @@ class Options:
     baseline: str | None = None
     measures: tuple[str, ...] = ()
     primary: tuple[str, ...] = ()
+    gated: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
     alpha: float = 0.05
     margins: Mapping[str, float] = field(default_factory=dict)
@@ -91,6 +93,7 @@ def parse(arguments: Sequence[str]) -> Request:
         baseline=found.baseline,
         measures=measures,
         primary=primary,
+        gated=tuple(gated),
         by=_names(found.by),
         alpha=_alpha(found.alpha),
         margins=dict(_margin(text) for text in found.margin),

@@ -166,12 +166,19 @@ class ByBucket:
 
 @dataclass(frozen=True)
 class Family:
-    """The tests over which verdicts are adjusted together."""
+    """The tests over which verdicts are adjusted together.
+
+    Attributes:
+        members: the tests by name.
+        each_measure: whether each measure's contrasts are a family by themselves: so it is for all
+            measures that nobody declared primary, which answer questions of their own.
+    """
 
     name: str
     estimand: str
     members: tuple[str, ...]
     alpha: float
+    each_measure: bool = False
 
 
 @dataclass(frozen=True)

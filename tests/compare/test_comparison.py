@@ -368,3 +368,24 @@ def test_questions_about_one_entity_leave_nothing_to_estimate(tmp_path):
 def test_nothing_to_read_is_refused(tmp_path):
     with pytest.raises(RecordError, match="holds no runs"):
         run(tmp_path)
+
+
+def tokens(arm: int, every: int = 3) -> dict[str, dict[str, Any]]:
+    """Prompts of 20 tokens and ``arm`` more, every third one token longer."""
+    return {
+        f"q{number}": {"tokens_in": 20 + arm + (number % every == 0), "tokens_out": 4}
+        for number in range(40)
+    }
+
+
+def test_tokens_are_compared_question_by_question(tmp_path):
+    write_run(tmp_path, answers(5), fields=tokens(0, every=50))
+    write_run(tmp_path, answers(35), **RAG, fields=tokens(60))
+    found = run(tmp_path)
+    prompt = the_test(found, "prompt_tokens")
+    # 14 of 40 questions differ by 61, the others by 60; the first is longer in both.
+    assert prompt.difference == pytest.approx(60 + 13 / 40)
+    assert (prompt.verdict, prompt.n, prompt.paired) == (WORSE, 40, True)
+    answer = the_test(found, "answer_tokens")
+    assert answer.says == "not tested: the same difference on every question: no spread to test by"
+    assert answer.difference == 0.0

@@ -56,7 +56,7 @@ def test_many_arms_on_two_tasks_have_the_bare_model_of_their_own_task():
     found, _ = choose(list(arms(*four(), *other).values()), None)
     assert ("facts/closed_book", "facts/rag") in names(found)
     assert ("capitals/closed_book", "capitals/rag") in names(found)
-    assert len(found) == 6
+    assert len(found) == 12  # all six pairs of each task, none across
 
 
 def test_a_baseline_is_set_against_every_other_arm():

@@ -73,15 +73,17 @@ def test_families_and_estimands_are_adjusted_apart():
         entry(2.0),
         entry(2.0, estimand=OVER_SEEDS),
         entry(2.0, family=SECONDARY, measure="f1"),
+        entry(2.0, family=SECONDARY),
         entry(0.1, family=SECONDARY),
     ]
     found = judge(entries, 0.05)
-    assert [one.verdict for one in found] == ["better", "better", *["no difference shown"] * 2]
+    # The two secondary tests of exact_match share a family, that of f1 stands alone.
+    assert [one.verdict for one in found] == [*["better"] * 3, *["no difference shown"] * 2]
     listed = families(entries, 0.05)
-    assert [(one.name, one.estimand, len(one.members)) for one in listed] == [
-        (PRIMARY, THESE_WEIGHTS, 1),
-        (PRIMARY, OVER_SEEDS, 1),
-        (SECONDARY, THESE_WEIGHTS, 2),
+    assert [(one.name, one.estimand, len(one.members), one.each_measure) for one in listed] == [
+        (PRIMARY, THESE_WEIGHTS, 1, False),
+        (PRIMARY, OVER_SEEDS, 1, False),
+        (SECONDARY, THESE_WEIGHTS, 3, True),
     ]
     assert listed[2].members[0] == "f1: rag − closed_book"
 

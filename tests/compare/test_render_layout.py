@@ -78,7 +78,9 @@ def test_many_seeds_are_a_range():
 
 def test_the_primary_table_has_a_line_a_contrast_and_names_what_is_resampled():
     part = section("Primary measures: these")
-    assert part.text == ("questions resampled; says nothing about other seeds.",)
+    assert part.text == (
+        "questions are a sample, the weights are given; says nothing of other seeds.",
+    )
     (grid,) = part.grids
     assert " ".join(grid.title.split()) == "contains ↑ (%)"
     assert lines_of(grid) == [

@@ -195,6 +195,12 @@ def _families(comparison: Comparison) -> Section:
     for family in comparison.families:
         count = len(family.members)
         tests = f"{count} tests" if count != 1 else "1 test"
+        if family.each_measure:
+            lines.append(
+                f"Holm over the contrasts of each measure by itself at α = {family.alpha:g} "
+                f"({plain(family.name)}, {plain(family.estimand)}): {tests} in all"
+            )
+            continue
         lines.append(
             f"Holm over {tests} at α = {family.alpha:g} ({plain(family.name)}, "
             f"{plain(family.estimand)}): {_shortened(family.members)}"

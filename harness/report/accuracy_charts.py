@@ -63,7 +63,8 @@ def accuracy_by_arm(arms: Sequence[Arm], measure: str) -> Figure | None:
     ]
     finding = f"{label(measure)}: {known[0][0].name} {rows[0]['text']}"
     if len(known) > 1:
-        finding += f" is the best measured value, {known[-1][0].name} {rows[-1]['text']} the worst"
+        finding += f" is the highest of the measured values, {known[-1][0].name} "
+        finding += f"{rows[-1]['text']} the lowest"
     return Figure(
         name=f"accuracy_{file_safe(measure)}",
         title=f"{capital(label(measure))} by arm",

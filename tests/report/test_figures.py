@@ -243,10 +243,20 @@ def test_a_cost_of_zero_keeps_the_scale_linear():
     assert "type" not in figure.chart["layer"][0]["encoding"]["x"]["scale"]
 
 
-def test_an_arm_without_the_cost_is_left_out_and_named(drawn):
+def test_an_arm_without_the_cost_is_left_out_and_named():
+    rows = [
+        run(arm, **exact_match(0.5, 0.4, 0.6), total_energy_kwh=energy)
+        for arm, energy in (("a", None), ("b", 1.0), ("c", 2.0))
+    ]
+    figure = draw(*rows)["pareto_total_energy_kwh_exact_match"]
+    assert {row["arm"] for row in rows_with(figure, "cost")} == {"b", "c"}
+    assert "Left out (no total energy or exact match recorded): a." in figure.caption
+
+
+def test_an_arm_with_both_slots_empty_has_no_setup_to_pay(drawn):
     figure = drawn["pareto_setup_seconds_exact_match"]
-    assert {row["arm"] for row in rows_with(figure, "cost")} == {"rag", "lora"}
-    assert "Left out (no setup time or exact match recorded): closed." in figure.caption
+    cost = {row["arm"]: row["cost"] for row in rows_with(figure, "cost")}
+    assert cost["closed"] == 0
 
 
 def test_times_of_several_devices_have_no_front():

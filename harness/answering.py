@@ -13,7 +13,8 @@ from pathlib import Path
 from harness.errors import DataError
 from harness.ledger import Ledger
 from harness.metering.meter import Meter
-from harness.models.language_model import LanguageModel
+from harness.models.choices import choose, with_letters
+from harness.models.protocol import Model
 from harness.prompts import PromptConfig, build_messages, passage_text
 from harness.retrieval import Retriever, fit_context
 from harness.types import Answer, Passage, Prediction, Question, ScoredPassage
@@ -30,7 +31,7 @@ class Asked:
 
 
 def build_prompts(
-    model: LanguageModel,
+    model: Model,
     config: PromptConfig,
     questions: Sequence[Question],
     retrieved: Sequence[Sequence[ScoredPassage]] | None,
@@ -43,12 +44,14 @@ def build_prompts(
         messages = build_messages(
             config, question.question, [scored.passage for scored in used], question.choices
         )
+        if question.choices and not model.gives_likelihoods:
+            messages = with_letters(messages, question.choices)
         asked.append(Asked(question, model.render(messages), found, tuple(used)))
     return asked
 
 
 def answer(
-    model: LanguageModel,
+    model: Model,
     config: PromptConfig,
     questions: Sequence[Question],
     retriever: Retriever | None,
@@ -86,26 +89,25 @@ def answer(
 
 
 def _answers(
-    model: LanguageModel,
+    model: Model,
     config: PromptConfig,
     asked: Sequence[Asked],
     meter: Meter | None,
     phases: tuple[str, str],
 ) -> dict[int, Answer]:
-    """Position -> answer: options are scored by log-likelihood, open questions generated."""
+    """Position -> answer: an option for questions that have them, else generated text."""
     prefill, decode = phases
     answers: dict[int, Answer] = {}
     choosing = [i for i, one in enumerate(asked) if one.question.choices]
     if choosing:
-        prompts = [asked[i].prompt for i in choosing]
-        options = [asked[i].question.choices for i in choosing]
-        lengths = [len(ids) for ids in model.encode(prompts)]
-        found = model.option_scores(prompts, options)
-        for i, tokens, scores, choices in zip(choosing, lengths, found, options, strict=True):
-            values = tuple(score.logp for score in scores)
-            answers[i] = Answer(choices[values.index(max(values))], tokens, 0, values)
+        chosen = choose(
+            model,
+            [asked[i].prompt for i in choosing],
+            [asked[i].question.choices for i in choosing],
+        )
+        answers.update(zip(choosing, chosen, strict=True))
         if meter:
-            meter.count(tokens_in=sum(lengths))
+            meter.count(tokens_in=sum(one.tokens_in or 0 for one in chosen))
     generating = [i for i, one in enumerate(asked) if not one.question.choices]
     if generating:
         generated = model.generate(
@@ -117,9 +119,9 @@ def _answers(
         answers.update(zip(generating, generated, strict=True))
         if meter:
             meter.switch(prefill)
-            meter.count(tokens_in=sum(one.tokens_in for one in generated))
+            meter.count(tokens_in=sum(one.tokens_in or 0 for one in generated))
             meter.switch(decode)
-            meter.count(tokens_out=sum(one.tokens_out for one in generated))
+            meter.count(tokens_out=sum(one.tokens_out or 0 for one in generated))
     return answers
 
 

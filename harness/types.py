@@ -116,12 +116,13 @@ class Answer:
         text: the generated text, stripped, special tokens removed; for a multiple-choice
             question the chosen option.
         option_scores: log-likelihood (nats) of each choice, in the order of the choices.
-        tokens_in, tokens_out: prompt tokens without padding, and generated tokens.
+        tokens_in, tokens_out: prompt tokens without padding, and generated tokens; None where an
+            endpoint does not count them.
     """
 
     text: str
-    tokens_in: int
-    tokens_out: int
+    tokens_in: int | None
+    tokens_out: int | None
     option_scores: tuple[float, ...] = ()
 
 

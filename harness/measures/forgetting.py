@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from harness.errors import ConfigError
 from harness.measures.accuracy import contains
 from harness.measures.config import ForgettingConfig
-from harness.models.language_model import LanguageModel
+from harness.models.protocol import Model
 from harness.prompts import PromptConfig, build_messages
 from harness.stats import Interval, mean_interval, paired_difference_interval
 from harness.tasks import probes
@@ -85,10 +85,12 @@ def spread(items: Sequence[str], count: int) -> list[str]:
     return [items[i * len(items) // count] for i in range(count)]
 
 
-def probe(
-    model: LanguageModel, items: Probes, config: ForgettingConfig, prompt: PromptConfig
-) -> Scores:
-    """One value an item for each measure of each probe."""
+def probe(model: Model, items: Probes, config: ForgettingConfig, prompt: PromptConfig) -> Scores:
+    """One value an item for each measure of each probe.
+
+    A model that gives no log-likelihoods (behind a chat endpoint) leaves out the measures that are
+    made of them.
+    """
     scores: Scores = {}
     if items.facts:
         prompts = [_rendered(model, prompt, question) for question in items.facts]
@@ -97,11 +99,12 @@ def probe(
             contains(answer.text, question.answers)
             for answer, question in zip(answers, items.facts, strict=True)
         ]
-        scores["facts_options"] = _choose(model, prompts, items.facts)
-    if items.glosses:
+        if model.gives_likelihoods:
+            scores["facts_options"] = _choose(model, prompts, items.facts)
+    if items.glosses and model.gives_likelihoods:
         prompts = [_rendered(model, prompt, question) for question in items.glosses]
         scores["glosses_options"] = _choose(model, prompts, items.glosses)
-    if items.texts:
+    if items.texts and model.gives_likelihoods:
         scores["text_loss_nats"] = model.text_losses(items.texts, config.text_tokens)
     if items.context:
         prompts = [
@@ -116,13 +119,11 @@ def probe(
     return scores
 
 
-def _rendered(model: LanguageModel, prompt: PromptConfig, question: Question) -> str:
+def _rendered(model: Model, prompt: PromptConfig, question: Question) -> str:
     return model.render(build_messages(prompt, question.question))
 
 
-def _choose(
-    model: LanguageModel, prompts: Sequence[str], questions: Sequence[Question]
-) -> list[float]:
+def _choose(model: Model, prompts: Sequence[str], questions: Sequence[Question]) -> list[float]:
     """1 where the gold option has the highest log-likelihood per token, else 0.
 
     Options differ in length, and a sum over tokens would favour the short ones.

@@ -6,16 +6,19 @@ needed (``harness.models.head``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from harness.errors import ModelError
+from harness.models import tokens
 from harness.models.config import ModelConfig
 from harness.models.head import AnswerHead
+from harness.models.protocol import Account, Listener, OptionScore
 from harness.progress import bar
 from harness.prompts import Messages
 from harness.types import Answer
@@ -23,14 +26,7 @@ from harness.types import Answer
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-Listener = Callable[[], None]
-
-
-class OptionScore(NamedTuple):
-    """Log-likelihood of an option (``logp``, nats) and its length (``tokens``)."""
-
-    logp: float
-    tokens: int
+__all__ = ["LanguageModel", "OptionScore", "is_out_of_memory"]
 
 
 class _FirstToken(LogitsProcessor):
@@ -47,12 +43,14 @@ class _FirstToken(LogitsProcessor):
 
 
 class LanguageModel:
-    """A causal model with its tokenizer.
+    """A causal model with its tokenizer, in this process: the backend that can also be trained.
 
     Attributes:
         identity: hash of the weights that answer, adapter included.
         context_tokens: the longest prompt and answer together.
     """
+
+    gives_likelihoods = True
 
     def __init__(
         self,
@@ -96,7 +94,7 @@ class LanguageModel:
 
     def render(self, messages: Messages) -> str:
         """The exact text that the model is given, up to where its answer begins."""
-        return render(self.tokenizer, self.chat, messages)
+        return tokens.render(self.tokenizer, self.chat, messages)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of ``text`` without special ones."""
@@ -104,10 +102,20 @@ class LanguageModel:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text; a chat prompt already holds its special tokens."""
-        if not texts:
-            return []
-        encoded = self.tokenizer(list(texts), add_special_tokens=not self.chat)["input_ids"]
-        return [list(ids) for ids in encoded]
+        return tokens.encode(self.tokenizer, self.chat, texts)
+
+    def prompt_tokens(self, prompts: Sequence[str]) -> list[int | None]:
+        """Tokens of each prompt as the model reads it."""
+        return [len(ids) for ids in self.encode(prompts)]
+
+    def remembering(self, folder: Path) -> AbstractContextManager[None]:
+        """Nothing: answers made here cost time alone."""
+        del folder
+        return nullcontext()
+
+    def account(self) -> Account:
+        """Nothing that the row does not say already."""
+        return Account()
 
     def generate(
         self,
@@ -150,10 +158,7 @@ class LanguageModel:
 
     def _answer(self, ids: list[int], tokens_in: int) -> Answer:
         """Generated ids as an answer: cut at the end token; a base model's also at a line's end."""
-        length = next((n for n, token in enumerate(ids) if token in self.end_ids), len(ids))
-        text = str(self.tokenizer.decode(ids[:length], skip_special_tokens=True)).strip()
-        if not self.chat:
-            text = text.split("\n", 1)[0].strip()
+        text, length = tokens.answer_text(self.tokenizer, self.chat, self.end_ids, ids)
         return Answer(text=text, tokens_in=tokens_in, tokens_out=min(length + 1, len(ids)))
 
     def option_scores(
@@ -182,11 +187,7 @@ class LanguageModel:
 
     def _continuation(self, prompt: str, context: list[int], option: str) -> list[int]:
         """Ids of ``option`` after ``prompt``, as tokenised together where that splits cleanly."""
-        text = option if self.chat else f" {option}"
-        whole = self.encode([prompt + text])[0]
-        if whole[: len(context)] == context and len(whole) > len(context):
-            return whole[len(context) :]
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return tokens.continuation(self.tokenizer, self.chat, prompt, context, option)
 
     def _score_batch(
         self, contexts: list[list[int]], tails: list[list[list[int]]]
@@ -308,22 +309,6 @@ class LanguageModel:
                 f"{self.context_tokens} tokens of {self.config.name}; lower "
                 "prompt.context_budget_tokens, retriever.top_k or prompt.max_new_tokens"
             )
-
-
-def render(tokenizer: PreTrainedTokenizerBase, chat: bool, messages: Messages) -> str:
-    """The prompt text: through the chat template, or as instruction, user's part, "Answer:"."""
-    if not chat:
-        return f"{messages.system}\n\n{messages.user}\nAnswer:"
-    turns = [
-        {"role": "system", "content": messages.system},
-        {"role": "user", "content": messages.user},
-    ]
-    try:
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    except Exception:  # templates raise their own error where they know no system role
-        turns = [{"role": "user", "content": f"{messages.system}\n\n{messages.user}"}]
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    return str(text)
 
 
 def _positions(mask: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from harness.errors import ConfigError, suggestion
 from harness.sources import MINILM
@@ -12,6 +12,15 @@ KINDS = ("dense", "bm25", "oracle")
 ENCODER_SOURCES = ("wheel", "hub", "local")
 ENCODER_DTYPES = ("float32", "bfloat16", "float16")
 BM25_METHODS = ("lucene", "robertson", "atire")
+
+FAISS_SETTINGS: dict[str, tuple[str, ...]] = {
+    "flat": (),
+    "ivf": ("nlist", "nprobe"),
+    "hnsw": ("m", "ef_construction", "ef_search"),
+    "ivf_sq": ("nlist", "nprobe"),
+    "ivf_pq": ("nlist", "nprobe", "pq_bytes"),
+}
+"""Kind of FAISS index -> the settings that it uses. All but "flat" are approximate."""
 
 
 @dataclass
@@ -113,6 +122,37 @@ class BM25Config:
 
 
 @dataclass
+class FaissConfig:
+    """The settings of an approximate FAISS index; null follows from the number of passages.
+
+    Attributes:
+        nlist: cells that passages are sorted into ("ivf", "ivf_sq", "ivf_pq").
+        nprobe: nearest cells that are searched; more finds more and takes longer.
+        m: neighbours that a passage is linked to ("hnsw").
+        ef_construction, ef_search: candidates kept in building and in searching the graph.
+        pq_bytes: bytes that a vector is compressed to ("ivf_pq"); it divides the dimension.
+    """
+
+    nlist: int | None = None
+    nprobe: int | None = None
+    m: int | None = None
+    ef_construction: int | None = None
+    ef_search: int | None = None
+    pq_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value is not None:
+                # FAISS takes m=1 for a graph of no links, and fails far from here.
+                _check_at_least(f"retriever.faiss.{name}", value, 2 if name == "m" else 1)
+        if self.nlist is not None and self.nprobe is not None and self.nprobe > self.nlist:
+            raise ConfigError(
+                f"retriever.faiss.nprobe is {self.nprobe}; it is at most retriever.faiss.nlist "
+                f"({self.nlist})"
+            )
+
+
+@dataclass
 class RetrieverConfig:
     """What fills an arm's retriever slot, and how the corpus is cut into passages.
 
@@ -120,6 +160,9 @@ class RetrieverConfig:
         kind: "dense" (sentence encoder and FAISS, by inner product), "bm25" or "oracle" (the gold
             document's passages, which tells reading from retrieving).
         encoder: used by "dense" only.
+        index: the FAISS index of "dense": "flat" (exact), "ivf" or "hnsw" (approximate, faster),
+            "ivf_sq" or "ivf_pq" (approximate and compressed).
+        faiss: settings of an approximate index.
         bm25: used by "bm25" only.
         top_k: passages per question; null chooses among ``top_k_candidates`` on validation.
         top_k_default: taken where ``top_k`` is null and the task has no validation questions.
@@ -129,6 +172,8 @@ class RetrieverConfig:
 
     kind: str = "dense"
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    index: str = "flat"
+    faiss: FaissConfig = field(default_factory=FaissConfig)
     bm25: BM25Config = field(default_factory=BM25Config)
     top_k: int | None = None
     top_k_candidates: list[int] = field(default_factory=lambda: [1, 3, 5])
@@ -138,6 +183,8 @@ class RetrieverConfig:
 
     def __post_init__(self) -> None:
         _check_choice("retriever.kind", self.kind, KINDS)
+        _check_choice("retriever.index", self.index, tuple(FAISS_SETTINGS))
+        self._check_faiss()
         if self.top_k is not None:
             _check_at_least("retriever.top_k", self.top_k, 1)
         _check_at_least("retriever.top_k_default", self.top_k_default, 1)
@@ -153,6 +200,16 @@ class RetrieverConfig:
                 f"retriever.chunk_overlap is {self.chunk_overlap}; it lies between 0 and half of "
                 f"retriever.chunk_tokens ({self.chunk_tokens})"
             )
+
+    def _check_faiss(self) -> None:
+        used = FAISS_SETTINGS[self.index]
+        for name, value in asdict(self.faiss).items():
+            if value is not None and name not in used:
+                users = ", ".join(kind for kind, names in FAISS_SETTINGS.items() if name in names)
+                raise ConfigError(
+                    f"retriever.faiss.{name} is {value} but retriever.index={self.index} does not "
+                    f"use it; leave it out, or set retriever.index to one that does: {users}"
+                )
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

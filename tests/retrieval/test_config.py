@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,15 @@ from omegaconf.errors import ConfigKeyError
 
 from harness.errors import ConfigError
 from harness.retrieval import RETRIEVERS
-from harness.retrieval.config import KINDS, BM25Config, EncoderConfig, RetrieverConfig
+from harness.retrieval.config import (
+    FAISS_SETTINGS,
+    KINDS,
+    BM25Config,
+    EncoderConfig,
+    FaissConfig,
+    RetrieverConfig,
+)
+from harness.retrieval.faiss_kinds import FACTORY
 
 GROUP = Path(__file__).parents[2] / "conf" / "retriever"
 FILES = sorted(GROUP.rglob("*.yaml"))
@@ -30,11 +39,40 @@ FILES = sorted(GROUP.rglob("*.yaml"))
         ({"chunk_tokens": 4}, "retriever.chunk_tokens is 4; it is at least 8"),
         ({"chunk_overlap": 49}, r"chunk_overlap is 49.*chunk_tokens \(96\)"),
         ({"chunk_overlap": -1}, "chunk_overlap is -1"),
+        ({"index": "hsnw"}, "retriever.index is 'hsnw'.*did you mean 'hnsw'"),
+        (
+            {"index": "ivf", "faiss": FaissConfig(ef_search=8)},
+            r"faiss.ef_search is 8 but retriever.index=ivf does not use it.* that does: hnsw$",
+        ),
+        (
+            {"faiss": FaissConfig(nprobe=8)},
+            r"faiss.nprobe is 8 but retriever.index=flat.* that does: ivf, ivf_sq, ivf_pq$",
+        ),
     ],
 )
 def test_a_retriever_setting_that_cannot_work_is_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         RetrieverConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"nlist": 0}, "retriever.faiss.nlist is 0; it is at least 1"),
+        ({"m": 1}, "retriever.faiss.m is 1; it is at least 2"),
+        ({"nlist": 4, "nprobe": 5}, r"nprobe is 5; it is at most retriever.faiss.nlist \(4\)"),
+    ],
+)
+def test_an_index_setting_that_cannot_work_is_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        FaissConfig(**settings)
+
+
+def test_every_index_setting_is_used_by_some_kind_and_every_kind_can_be_made():
+    assert {name for names in FAISS_SETTINGS.values() for name in names} == {
+        field.name for field in fields(FaissConfig)
+    }
+    assert FAISS_SETTINGS.keys() == FACTORY.keys()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import RetrievalError
 from harness.retrieval import build_retriever, index_key, open_retriever
-from harness.retrieval.config import BM25Config, EncoderConfig, RetrieverConfig
+from harness.retrieval.config import BM25Config, EncoderConfig, FaissConfig, RetrieverConfig
 
 from .corpus import passage, question
 
@@ -47,6 +47,53 @@ def test_the_key_changes_with_what_decides_the_index():
 def test_the_key_does_not_change_with_how_it_is_searched():
     searched = RetrieverConfig(kind="bm25", top_k=5, top_k_candidates=[2], top_k_default=1)
     assert index_key(searched, PASSAGES) == index_key(BM25, list(PASSAGES))
+
+
+def local_encoder(folder):
+    """An encoder whose files are hashed and never loaded."""
+    (folder / "modules.json").write_text("[]")
+    return EncoderConfig(source="local", id=str(folder))
+
+
+def test_the_key_of_an_exact_index_is_as_before_there_were_others(tmp_path):
+    key = index_key(RetrieverConfig(encoder=local_encoder(tmp_path)), PASSAGES)
+    assert key.keys() == {
+        "format",
+        "retriever",
+        "corpus_sha256",
+        "passages",
+        "encoder",
+        "libraries",
+    }
+
+
+def test_the_key_changes_with_kind_and_settings_of_the_index(tmp_path):
+    encoder = local_encoder(tmp_path)
+    configs = [
+        RetrieverConfig(encoder=encoder),
+        RetrieverConfig(encoder=encoder, index="ivf"),
+        RetrieverConfig(encoder=encoder, index="ivf_sq"),
+        RetrieverConfig(encoder=encoder, index="ivf", faiss=FaissConfig(nlist=2)),
+        # answers are kept under the index's key, and they change with how it is searched
+        RetrieverConfig(encoder=encoder, index="ivf", faiss=FaissConfig(nprobe=1)),
+        RetrieverConfig(encoder=encoder, index="hnsw"),
+    ]
+    keys = [index_key(config, PASSAGES) for config in configs]
+    assert all(a != b for i, a in enumerate(keys) for b in keys[:i])
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("index", ["ivf", "hnsw", "ivf_sq"])
+def test_the_real_encoder_finds_as_much_in_an_approximate_index(tmp_path, index):
+    config = RetrieverConfig(index=index)
+    build_retriever(config, PASSAGES).save(tmp_path)
+    again = open_retriever(config, PASSAGES, tmp_path)
+    exact = build_retriever(RetrieverConfig(), PASSAGES)
+    found = again.retrieve([SEAT, DRY], 3)
+    assert [[s.passage.id for s in ranking] for ranking in found] == [
+        [s.passage.id for s in ranking] for ranking in exact.retrieve([SEAT, DRY], 3)
+    ]
+    assert again.index_recall([SEAT, DRY], found, 3) == 1
 
 
 @pytest.mark.real

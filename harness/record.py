@@ -8,15 +8,18 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import logging
 import os
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from harness.columns import COLUMNS, SCHEMA_VERSION
 from harness.errors import RecordError, suggestion
 from harness.row import Row, cells_of, new_row, value_of
+
+logger = logging.getLogger(__name__)
 
 LOCK_SECONDS = 120.0
 
@@ -44,8 +47,9 @@ def prepare_table(path: Path) -> None:
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
     """Append one row (from ``new_row``) to ``path``, with a header if the file is new.
 
-    Safe under many processes. If the disk fills up, what was written of the row is taken back. A
-    file that lacks columns of the schema is rewritten with them, empty, in one step.
+    Safe under many processes. If the disk fills up, what was written of the row is taken back, and
+    so is what a killed process wrote of one. A file that lacks columns of the schema is rewritten
+    with them, empty, in one step.
 
     Raises:
         RecordError: the file cannot be written or locked, is damaged, or has unknown columns.
@@ -188,16 +192,18 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
 
 
 def _check_table(path: Path) -> bool:
-    """Whether ``path`` has a header; brings an older file up to the schema."""
+    """Whether ``path`` has a header; mends a torn end, brings an older file up to the schema."""
+    ours = _csv_line(list(COLUMNS))
     try:
-        with path.open("rb") as file:
+        with path.open("rb+") as file:
             header = file.readline()
-            if header == _csv_line(list(COLUMNS)):
-                file.seek(-1, os.SEEK_END)
-                if file.read() == b"\n":
-                    return True
-            elif header == b"" and not file.read(1):
+            if not header.endswith(b"\n") and ours.startswith(header):
+                file.truncate(0)  # killed within the header, or nothing is there yet
                 return False
+            if header == ours:
+                file.seek(-1, os.SEEK_END)
+                if file.read() == b"\n" or _removes_torn_row(path, file):
+                    return True
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -210,6 +216,31 @@ def _check_table(path: Path) -> bool:
         for _, cells in lines:
             known = dict(zip(names, cells, strict=True))
             table.write(_csv_line([known.get(name, "") for name in COLUMNS]).decode())
+    return True
+
+
+def _removes_torn_row(path: Path, file: BinaryIO) -> bool:
+    """Whether the table, which ends without a line end, ended in half a row, now taken away.
+
+    A process that is killed while it writes a row leaves that. The row's cell will be run again.
+    """
+    file.seek(0)
+    data = file.read()
+    # A row ends at a line end outside quotes: one before which every quote is closed.
+    end = data.rfind(b"\n")
+    while data.count(b'"', 0, end) % 2:
+        end = data.rfind(b"\n", 0, end)
+    torn = data[end + 1 :]
+    with contextlib.suppress(csv.Error):
+        (cells,) = csv.reader([torn.decode("utf-8", "replace")], strict=True)
+        if len(cells) >= len(COLUMNS):
+            return False  # only the line end is missing, as some editors leave it
+    file.truncate(end + 1)
+    file.flush()
+    os.fsync(file.fileno())
+    logger.warning(
+        "%s: the last row was cut short, as by a kill, and is taken away: %.80r", path, torn
+    )
     return True
 
 

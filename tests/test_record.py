@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness import record
 from harness.columns import COLUMNS, columns_markdown
 from harness.errors import RecordError
-from harness.record import append_row, prepare_table, read_rows
+from harness.record import append_row, prepare_table, put_row, read_rows
 from harness.row import cells_of, new_row
 
 IDENTITY = {
@@ -212,13 +212,51 @@ def test_a_cell_of_the_wrong_type_is_named_by_line_and_column(tmp_path, cell, me
         read_rows(path)
 
 
-def test_a_row_cut_short_by_a_crash_is_named_and_not_appended_to(tmp_path):
+def test_a_row_cut_short_anywhere_is_taken_away_by_the_next_writer(tmp_path, caplog):
+    path = tmp_path / "runs.csv"
+    kept = row("kept", notes='a "quoted",\nbroken line', by_bucket={"é": {"f1": 1}})
+    append_row(path, kept)
+    whole = path.read_bytes()
+    append_row(path, {**kept, "run_id": "torn"})
+    line = path.read_bytes()[len(whole) :]
+    for cut in range(1, len(line) - 1):
+        if line[:cut].endswith(b"\n"):
+            continue  # within a cell that holds a line break: reads as damaged, not as torn
+        path.write_bytes(whole + line[:cut])
+        prepare_table(path)
+        assert path.read_bytes() == whole, cut
+    assert "cut short" in caplog.text
+    path.write_bytes(whole + b"1,torn,2026")
+    append_row(path, row("next"))
+    assert [r["run_id"] for r in read_rows(path)] == ["kept", "next"]
+
+
+def test_a_row_that_lacks_its_line_end_alone_is_kept(tmp_path, caplog):
+    path = tmp_path / "runs.csv"
+    append_row(path, row("first"))
+    path.write_bytes(path.read_bytes()[:-1])
+    append_row(path, row("second"))
+    assert [r["run_id"] for r in read_rows(path)] == ["first", "second"]
+    assert caplog.text == ""
+
+
+def test_a_header_cut_short_by_a_crash_is_written_anew(tmp_path):
+    path = tmp_path / "runs.csv"
+    append_row(path, row("r1"))
+    header = path.read_bytes().splitlines(keepends=True)[0]
+    for cut in (1, 20, len(header) - 1):
+        path.write_bytes(header[:cut])
+        append_row(path, row("r2"))
+        assert [r["run_id"] for r in read_rows(path)] == ["r2"]
+
+
+def test_rows_cut_short_elsewhere_than_at_the_end_are_refused(tmp_path):
     path = tmp_path / "runs.csv"
     append_row(path, row("kept"))
     with path.open("a") as file:
-        file.write("1,half,2026")
+        file.write("1,half,2026\n")
     with pytest.raises(RecordError, match=r"line 3: 3 cells"):
-        append_row(path, row("next"))
+        put_row(path, row("next"))
 
 
 def test_a_missing_line_end_and_a_spreadsheets_line_ends_are_put_right(tmp_path):

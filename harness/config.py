@@ -147,11 +147,14 @@ def config_hash(config: Config) -> str:
     """Hex sha256 of what decides a run's figures.
 
     Left out are labels and paths (``LABELS``), since the same settings under another name are the
-    same run, and ``measure.reuse``, since reused work is what a new run would have made. Seed and
-    cost assumptions stay in, since measures depend on them.
+    same run, ``measure.reuse``, since reused work is what a new run would have made, and
+    ``adapter.checkpoint_steps``, since a resumed training gives the same weights. Seed and cost
+    assumptions stay in, since measures depend on them.
     """
     settings: dict[str, Any] = asdict(config)
     del settings["measure"]["reuse"]
+    if settings["adapter"] is not None:
+        del settings["adapter"]["checkpoint_steps"]
     return sha256_of({name: value for name, value in settings.items() if name not in LABELS})
 
 

@@ -10,17 +10,16 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import method_keys, store
 from harness.adapters.config import AdapterConfig
 from harness.answering import answer, load_answers, save_answers, timed_one_by_one
 from harness.config import Config
 from harness.errors import RetrievalError
 from harness.ledger import Ledger
 from harness.measures.accuracy import score
-from harness.metering.device import device_description
 from harness.models.language_model import LanguageModel
 from harness.models.load import ModelFiles, load_tokenizer, load_weights
 from harness.prompts import build_messages
@@ -40,12 +39,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from harness.adapters.examples import Example
-
-METHOD_VERSION = 1
-"""Part of every key: raise it when fitting or answering changes what comes out."""
-
-DETERMINING_PACKAGES = ("torch", "transformers", "peft", "tokenizers")
-
 
 @dataclass(frozen=True)
 class Answers:
@@ -86,27 +79,12 @@ class Method:
     @property
     def weights(self) -> dict[str, Any]:
         """What determines the weights that answer: base model, adapter, format, merging."""
-        model = self.config.model
-        adapter = self.adapter_artifact
-        merged = self.config.adapter.merge if self.config.adapter else None
-        return {
-            "base": self.files.identity,
-            "adapter": adapter.key if adapter else None,
-            "merged": merged,
-            "dtype": model.dtype,
-            "attention": model.attention,
-        }
+        return method_keys.weights_key(self.config, self.files.identity, self.adapter_artifact)
 
     @property
     def circumstances(self) -> dict[str, Any]:
         """What else may change a result or its cost: packages, device, how energy is counted."""
-        cost = self.config.cost
-        return {
-            "method_version": METHOD_VERSION,
-            "packages": {name: version(name) for name in DETERMINING_PACKAGES},
-            "device": device_description(self.device),
-            "energy": [cost.energy, cost.cpu_watts, cost.memory_watts, cost.gpu],
-        }
+        return method_keys.circumstances(self.config, self.device)
 
     def index(self) -> None:
         """Cut the corpus into passages and index them, if the method retrieves.
@@ -155,8 +133,18 @@ class Method:
         config = self.config.adapter
         if config is None:
             return
+        own = method_keys.adapter_key(
+            self.config,
+            config,
+            self.task,
+            self.files.identity,
+            self.index_artifact,
+            self._replay_questions(config),
+        )
+        key = {**own, **self.circumstances}
+        work = store.work_folder("adapter", key)
         self.adapter_artifact = self.ledger.obtain(
-            "adapter", self._adapter_key(config), lambda folder: self._train(config, folder)
+            "adapter", key, lambda folder: self._train(config, folder, work)
         )
 
     @property
@@ -167,37 +155,9 @@ class Method:
         path = self.adapter_artifact.folder / "training.json"
         return dict(json.loads(path.read_text(encoding="utf-8")))
 
-    def _adapter_key(self, config: AdapterConfig) -> dict[str, Any]:
-        retrieved = config.train_passages == "retrieved"
-        settings = asdict(config)
-        # Merging happens when answering: the trained bytes are the same.
-        settings.pop("merge")
-        measure, prompt = self.config.measure, self.config.prompt
-        in_prompts = config.train_passages != "none"
-        needs_validation = config.early_stopping_patience is not None or retrieved
-        return {
-            "base": self.files.identity,
-            "adapter": settings,
-            "seed": self.config.seed,
-            "train_dtype": self.config.model.train_dtype,
-            "train_attention": self.config.model.train_attention,
-            "chat": self.config.model.chat,
-            "prompt": prompt.sha256(),
-            "budget": prompt.context_budget_tokens if in_prompts else None,
-            "replayed": sha256_of(self._replay_questions(config)),
-            "pairs": sha256_of([asdict(pair) for pair in self.task.train]),
-            "texts": self.task.corpus_sha256() if not self.task.train else None,
-            "index": self.index_artifact.key if in_prompts and self.index_artifact else None,
-            "top_k": self._top_k_settings() if retrieved else None,
-            "chosen_by": [measure.primary, measure.answer_part, prompt.max_new_tokens]
-            if retrieved
-            else None,
-            "validation": self.task.validation_sha256() if needs_validation else None,
-            **self.circumstances,
-        }
-
-    def _train(self, config: AdapterConfig, folder: Path) -> None:
-        """Fill ``folder`` with the adapter and ``training.json``."""
+    def _train(self, config: AdapterConfig, folder: Path, work: Path) -> None:
+        """Fill ``folder`` with the adapter and ``training.json``; checkpoints go to ``work``."""
+        from harness.adapters.checkpoints import Checkpoints
         from harness.adapters.train import train
 
         model_config = self.config.model
@@ -205,15 +165,26 @@ class Method:
             model = self._load_base(model_config.train_dtype, model_config.train_attention)
         examples, validation, top_k = self._examples(model, config)
 
+        laps = self.ledger.laps("train")
+
         def metered(loop: Callable[[], None]) -> None:
-            with self.ledger.phase("train"):
+            with laps:
                 loop()
 
         def validating(begins: bool) -> None:
             self.ledger.meter.switch("tune" if begins else "train")
 
+        checkpoints = Checkpoints(work, config.checkpoint_steps, laps.so_far, laps.resumed)
         summary = train(
-            model, config, examples, validation, self.config.seed, folder, metered, validating
+            model,
+            config,
+            examples,
+            validation,
+            self.config.seed,
+            folder,
+            metered,
+            validating,
+            checkpoints if config.checkpoint_steps != 0 else None,
         )
         unstopped = config.early_stopping_patience is not None and not validation
         note = "no validation questions: all epochs were trained" if unstopped else ""
@@ -282,14 +253,8 @@ class Method:
             texts = [one.text for one in answers]
             (folder / "answers.json").write_text(json.dumps(texts), encoding="utf-8")
 
-        key = {
-            "base": self.files.identity,
-            "dtype": self.config.model.train_dtype,
-            "attention": self.config.model.train_attention,
-            "prompts": sha256_of(prompts),
-            "max_new_tokens": config.replay.max_new_tokens,
-            **self.circumstances,
-        }
+        own = method_keys.replay_key(self.config, config, self.files.identity, prompts)
+        key = {**own, **self.circumstances}
         stored = self.ledger.obtain("replay", key, make).folder / "answers.json"
         texts = json.loads(stored.read_text(encoding="utf-8"))
         return [(prompt, text) for prompt, text in zip(prompts, texts, strict=True) if text]
@@ -338,23 +303,8 @@ class Method:
 
         ``top_k`` is chosen first, on validation, unless the config sets it.
         """
-        prompt, measure = self.config.prompt, self.config.measure
-        key = {
-            "weights": self.weights,
-            "index": self.index_artifact.key if self.index_artifact else None,
-            "top_k": self._top_k_settings(),
-            "prompt": prompt.sha256(),
-            "budget": prompt.context_budget_tokens,
-            "max_new_tokens": prompt.max_new_tokens,
-            "context_tokens": self.config.model.context_tokens,
-            "chat": self.config.model.chat,
-            "batch": [self.config.model.batch_size, self.config.model.batch_tokens],
-            "test": self.task.test_sha256(),
-            "validation": self.task.validation_sha256(),
-            "primary": [measure.primary, measure.answer_part],
-            "latency": [measure.latency_questions, measure.latency_warmup],
-            **self.circumstances,
-        }
+        own = method_keys.answers_key(self.config, self.task, self.weights, self.index_artifact)
+        key = {**own, **self.circumstances}
         artifact = self.ledger.obtain("answers", key, self._answer)
         chosen = json.loads((artifact.folder / "top_k.json").read_text(encoding="utf-8"))
         predictions = load_answers(
@@ -383,12 +333,6 @@ class Method:
         )
         told = {"top_k": top_k, "chosen_by": chosen_by}
         (folder / "top_k.json").write_text(json.dumps(told), encoding="utf-8")
-
-    def _top_k_settings(self) -> Any:
-        config = self.config.retriever
-        if config is None:
-            return None
-        return config.top_k or [list(config.top_k_candidates), config.top_k_default]
 
     def _choose_top_k(self, model: LanguageModel) -> tuple[int | None, str | None]:
         """top_k and how it was chosen: by the config, or by the primary measure on validation."""

@@ -83,3 +83,57 @@ def test_without_reuse_everything_is_spent_again(own_cache: Path, clock: Clock):
         ledger.obtain("adapter", {}, lambda folder: spend(ledger, clock, "train", 1.0))  # noqa: B023
         assert ledger.spent()["train"].wall_seconds == 1.0
         assert ledger.reused == []
+
+
+def test_laps_tell_what_a_phase_cost_while_it_goes_on(clock: Clock):
+    ledger = new_ledger(clock)
+    spend(ledger, clock, "train", 100.0)  # before: not of these laps
+    laps = ledger.laps("train")
+    with laps:
+        clock.now += 3.0
+        first = laps.so_far()["train"]["wall_seconds"]
+        ledger.meter.switch("tune")
+        clock.now += 2.0
+        ledger.meter.switch("train")
+        clock.now += 4.0
+        second = {name: one["wall_seconds"] for name, one in laps.so_far().items()}
+        clock.now += 1.0
+    assert first == 3.0
+    assert second == {"train": 7.0, "tune": 2.0}
+    assert ledger.spent()["train"].wall_seconds == 108.0
+
+
+def test_work_gone_on_from_counts_in_full_but_is_not_spent(own_cache: Path, clock: Clock):
+    kept: dict[str, dict[str, object]] = {}
+
+    def making(ledger: Ledger, dies: bool):
+        def make(folder: Path) -> None:
+            spend(ledger, clock, "load", 1.0)
+            laps = ledger.laps("train")
+            if kept:
+                laps.resumed(kept)
+            with laps:
+                clock.now += 5.0
+                if dies:
+                    kept.update(laps.so_far())  # the checkpoint holds so much
+                    clock.now += 30.0  # lost
+                    raise KeyboardInterrupt
+                assert laps.so_far()["train"]["wall_seconds"] == 10.0  # the next checkpoint would
+
+        return make
+
+    first = new_ledger(clock)
+    with pytest.raises(KeyboardInterrupt):
+        first.obtain("adapter", {}, making(first, dies=True))
+    second = new_ledger(clock)
+    second.obtain("adapter", {}, making(second, dies=False))
+    assert second.full()["train"].wall_seconds == 10.0
+    assert second.spent()["train"].wall_seconds == 5.0
+    # Loading was not kept, it was done again: an arm is not charged for it twice.
+    assert second.full()["load"].wall_seconds == 1.0
+    assert second.reused == ["checkpoint"]
+
+    third = new_ledger(clock)
+    third.obtain("adapter", {}, lambda folder: pytest.fail("made twice"))
+    assert third.full()["train"].wall_seconds == 10.0
+    assert third.spent() == {}

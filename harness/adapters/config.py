@@ -60,6 +60,8 @@ class AdapterConfig:
             compute in the lower precision.
         early_stopping_patience: stop after so many epochs without a lower validation loss and keep
             the best epoch; null trains all epochs.
+        checkpoint_steps: optimiser steps between checkpoints, from which a training that was killed
+            goes on; null writes one about every minute, 0 none. The result is the same with any.
         train_passages: what stands before the question in training prompts: "none", "retrieved"
             (what this arm's retriever finds) or "gold" (the document that states the answer).
         merge: fold LoRA into the weights before answering.
@@ -83,6 +85,7 @@ class AdapterConfig:
     gradient_checkpointing: bool = False
     mixed_precision: str = "no"
     early_stopping_patience: int | None = None
+    checkpoint_steps: int | None = None
     train_passages: str = "none"
     merge: bool = True
     replay: ReplayConfig = field(default_factory=ReplayConfig)
@@ -119,6 +122,12 @@ class AdapterConfig:
             )
         if self.early_stopping_patience is not None and self.early_stopping_patience < 1:
             raise ConfigError("adapter.early_stopping_patience is at least 1, or null")
+
+        if self.checkpoint_steps is not None and self.checkpoint_steps < 0:
+            raise ConfigError(
+                f"adapter.checkpoint_steps is {self.checkpoint_steps}; it is a number of steps, "
+                "0 for no checkpoints, or null"
+            )
 
     @property
     def accumulation(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,14 +20,14 @@ import torch
 from safetensors import SafetensorError
 from transformers import (
     EarlyStoppingCallback,
-    Trainer,
-    TrainerCallback,
     TrainingArguments,
     set_seed,
 )
 
+from harness.adapters.checkpoints import Checkpoints
 from harness.adapters.config import AdapterConfig
-from harness.adapters.examples import IGNORED, Example
+from harness.adapters.examples import Example
+from harness.adapters.trainer import Collator, HeadOnAnswersTrainer, Progress
 from harness.errors import TrainingError
 from harness.models.language_model import LanguageModel, is_out_of_memory
 from harness.progress import bar
@@ -65,6 +66,7 @@ def train(
     folder: Path,
     measured: Callable[[Callable[[], None]], None],
     validating: Callable[[bool], None] = lambda begins: None,
+    checkpoints: Checkpoints | None = None,
 ) -> TrainingSummary:
     """Train on ``examples`` and save the adapter to ``folder`` as safetensors.
 
@@ -75,6 +77,8 @@ def train(
         measured: runs the training loop itself, inside the "train" phase.
         validating: called with True before the loss on ``validation`` is taken, False after, so
             that it can be metered apart.
+        checkpoints: where this training goes on from if it was begun before, with the same result
+            as without the interruption; None writes none but for early stopping.
 
     Raises:
         TrainingError: no examples, a loss that is not finite, or out of memory.
@@ -88,12 +92,15 @@ def train(
         # Frozen inputs would cut the graph of a recomputed block.
         model.model.enable_input_require_grads()
     scratch = folder / "checkpoints"
+    if checkpoints is None or not _usable(checkpoints.folder):
+        checkpoints = Checkpoints(scratch, every_steps=0)
     steps = math.ceil(len(examples) / config.batch_size) * config.epochs
     trainer = HeadOnAnswersTrainer(
         head=model.head,
         validating=validating,
+        checkpoints=checkpoints,
         model=trained,
-        args=_arguments(config, steps, stopping is not None, seed, scratch, model.device),
+        args=_arguments(config, steps, stopping is not None, seed, checkpoints, model.device),
         data_collator=Collator(model.tokenizer.pad_token_id),
         train_dataset=[_features(example) for example in examples],
         eval_dataset=[_features(example) for example in validation] or None,
@@ -105,8 +112,8 @@ def train(
     trainer.remove_callback(PrinterCallback)
     try:
         with bar("training", steps) as advance:
-            trainer.add_callback(_Progress(advance))
-            measured(lambda: _loop(trainer))
+            trainer.add_callback(Progress(advance))
+            measured(trainer.run)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -157,86 +164,12 @@ def attach_for_training(model: PreTrainedModel, config: AdapterConfig) -> Any:
         ) from error
 
 
-class HeadOnAnswersTrainer(Trainer):
-    """A Trainer whose loss is computed at the labelled positions only."""
-
-    def __init__(self, head: Any, validating: Callable[[bool], None], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.head = head
-        self.validating = validating
-        self.tokens = 0
-        # The loss below is divided by the labelled tokens of the whole step, accumulation included.
-        self.model_accepts_loss_kwargs = True
-
-    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """The loss on the validation examples, told apart from training."""
-        self.validating(True)
-        try:
-            return super().evaluate(*args, **kwargs)
-        finally:
-            self.validating(False)
-
-    def compute_loss(
-        self,
-        model: Any,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,
-    ) -> Any:
-        """Mean cross-entropy (nats) over labelled tokens; logits at t predict token t + 1."""
-        labels = inputs.pop("labels")
-        predicts = torch.zeros_like(labels, dtype=torch.bool)
-        predicts[:, :-1] = labels[:, 1:] != IGNORED
-        with self.head.only(predicts):
-            outputs = model(**inputs, use_cache=False)
-        targets = labels[:, 1:][predicts[:, :-1]]
-        total = torch.nn.functional.cross_entropy(outputs.logits.float(), targets, reduction="sum")
-        loss = total / (num_items_in_batch if num_items_in_batch is not None else len(targets))
-        if model.training:
-            self.tokens += int(inputs["attention_mask"].sum())
-            if not torch.isfinite(loss):
-                raise TrainingError(
-                    f"the training loss became {loss.item()} at step {self.state.global_step + 1}; "
-                    "lower adapter.learning_rate, or train in float32 "
-                    "(model.train_dtype=float32 adapter.mixed_precision=no)"
-                )
-        return (loss, outputs) if return_outputs else loss
-
-
-class Collator:
-    """Pads examples on the right into tensors ``(batch, longest)``."""
-
-    def __init__(self, pad_id: int) -> None:
-        self.pad_id = pad_id
-
-    def __call__(self, features: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-        width = max(len(feature["input_ids"]) for feature in features)
-
-        def padded(name: str, filler: int) -> torch.Tensor:
-            return torch.tensor([f[name] + [filler] * (width - len(f[name])) for f in features])
-
-        ids = padded("input_ids", self.pad_id)
-        lengths = torch.tensor([len(feature["input_ids"]) for feature in features])
-        mask = (torch.arange(width)[None, :] < lengths[:, None]).long()
-        return {"input_ids": ids, "attention_mask": mask, "labels": padded("labels", IGNORED)}
-
-
-class _Progress(TrainerCallback):
-    """Advances a bar by one at each optimiser step."""
-
-    def __init__(self, advance: Callable[[float], None]) -> None:
-        self.advance = advance
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.advance(1)
-
-
 def _arguments(
     config: AdapterConfig,
     steps: int,
     stopping: bool,
     seed: int,
-    scratch: Path,
+    checkpoints: Checkpoints,
     device: torch.device,
 ) -> TrainingArguments:
     if device.type == "cuda" and device.index:
@@ -245,7 +178,7 @@ def _arguments(
             f"CUDA_VISIBLE_DEVICES={device.index} and model.device=cuda"
         )
     arguments = TrainingArguments(
-        output_dir=str(scratch),
+        output_dir=str(checkpoints.folder),
         per_device_train_batch_size=config.micro_batch_size or config.batch_size,
         per_device_eval_batch_size=config.micro_batch_size or config.batch_size,
         gradient_accumulation_steps=config.accumulation,
@@ -261,8 +194,8 @@ def _arguments(
         train_sampling_strategy="group_by_length",
         eval_strategy="epoch" if stopping else "no",
         save_strategy="epoch" if stopping else "no",
-        save_total_limit=1,
-        save_only_model=True,
+        save_only_model=checkpoints.every_steps == 0,
+        restore_callback_states_from_checkpoint=True,
         load_best_model_at_end=stopping,
         metric_for_best_model="eval_loss" if stopping else None,
         greater_is_better=False if stopping else None,
@@ -282,8 +215,13 @@ def _arguments(
     return arguments
 
 
-def _loop(trainer: Trainer) -> None:
-    trainer.train()
+def _usable(folder: Path) -> bool:
+    """Whether checkpoints can be written there; in a store that is read-only they cannot."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.access(folder, os.W_OK)
+    except OSError:
+        return False
 
 
 def _features(example: Example) -> dict[str, list[int]]:

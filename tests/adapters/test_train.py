@@ -13,9 +13,11 @@ from conftest import load_tiny
 from safetensors.torch import load_file
 
 from harness.adapters.attach import load_with_adapter
+from harness.adapters.checkpoints import Checkpoints
 from harness.adapters.config import AdapterConfig, ReplayConfig
 from harness.adapters.examples import IGNORED, Example, answer_example, text_examples
-from harness.adapters.train import Collator, HeadOnAnswersTrainer, train
+from harness.adapters.train import train
+from harness.adapters.trainer import Collator, HeadOnAnswersTrainer
 from harness.errors import ConfigError, ModelError, TrainingError
 from harness.models.language_model import LanguageModel
 from harness.models.load import ModelFiles
@@ -240,6 +242,7 @@ def test_a_damaged_adapter_is_one_line(tiny_model_folder, own_cache, tmp_path):
         ({"train_passages": "all"}, "adapter.train_passages is 'all'"),
         ({"dropout": 1.0}, "below 1"),
         ({"early_stopping_patience": 0}, "adapter.early_stopping_patience"),
+        ({"checkpoint_steps": -1}, "adapter.checkpoint_steps is -1; .* 0 for no checkpoints"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(changes, message):
@@ -277,4 +280,4 @@ def test_training_on_another_gpu_than_the_first_says_how(tmp_path: Path):
     from harness.adapters.train import _arguments
 
     with pytest.raises(TrainingError, match=r"CUDA_VISIBLE_DEVICES=1 and model.device=cuda"):
-        _arguments(settings(), 1, False, 0, tmp_path, torch.device("cuda:1"))
+        _arguments(settings(), 1, False, 0, Checkpoints(tmp_path), torch.device("cuda:1"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -67,17 +68,21 @@ class CodeCarbonComponent:
         self._warned = True
 
 
-def open_energy_source(config: CostConfig, device: torch.device) -> EnergySource:
-    """The energy source for a run on ``device``; up to 3 s, so that no phase pays for its start."""
-    return EnergySource() if config.energy == "none" else codecarbon_source(config, device)
+def open_energy_source(config: CostConfig, device: torch.device, gpus: int = 1) -> EnergySource:
+    """The energy source for a run on ``device``; up to 3 s, so that no phase pays for its start.
+
+    Args:
+        gpus: how many GPUs the run holds if it holds several: ``device`` and those after it.
+    """
+    return EnergySource() if config.energy == "none" else codecarbon_source(config, device, gpus)
 
 
-def codecarbon_source(config: CostConfig, device: torch.device) -> EnergySource:
-    """Processor, memory and GPU as CodeCarbon sees them on this machine, warmed up."""
+def codecarbon_source(config: CostConfig, device: torch.device, gpus: int = 1) -> EnergySource:
+    """Processor, memory and GPUs as CodeCarbon sees them on this machine, warmed up."""
     quiet_codecarbon()
     uses_gpu = device.type != "cpu"
     wants_gpu = uses_gpu if config.gpu is None else config.gpu
-    gpu = _gpu(device) if wants_gpu else None
+    gpu = _gpu(devices_held(device, gpus)) if wants_gpu else None
     if config.gpu and gpu is None:
         raise ConfigError(f"cost.gpu is true, but no GPU's energy can be read; {GPU_REMEDY}")
     if uses_gpu and gpu is None:
@@ -170,22 +175,33 @@ def _memory(config: CostConfig) -> CodeCarbonComponent | None:
     return CodeCarbonComponent(hardware, "memory", "assumed", watts, detail)
 
 
-def _gpu(device: torch.device) -> CodeCarbonComponent | None:
-    """The GPU in use (all GPUs for a run on the CPU) through NVML; None if it cannot be read."""
+def devices_held(device: torch.device, gpus: int) -> list[torch.device]:
+    """The devices of a run: ``device``, and on CUDA the ``gpus - 1`` after it."""
+    if device.type != "cuda":
+        return [device]
+    first = device.index or 0
+    return [type(device)("cuda", first + number) for number in range(gpus)]
+
+
+def _gpu(held: Sequence[torch.device]) -> CodeCarbonComponent | None:
+    """The GPUs in use (all GPUs for a run on the CPU) through NVML; None if one cannot be read."""
     from codecarbon.core import gpu
     from codecarbon.external.hardware import GPU
 
     from harness.metering.sharing import gpu_uuid
 
-    if device.type == "mps" or not gpu.PYNVML_AVAILABLE:
+    if held[0].type == "mps" or not gpu.PYNVML_AVAILABLE:
         return None
-    hardware = GPU.from_utils([gpu_uuid(device)] if device.type == "cuda" else None)
+    used = [gpu_uuid(device) for device in held if device.type == "cuda"]
+    hardware = GPU.from_utils(used or None)
     tracked = [d for d in hardware.devices.devices if d.gpu_index in hardware._get_gpu_ids()]
-    if not tracked:
+    if not tracked or len(tracked) < len(used):
         return None
     hardware.start()
     if all(one.last_energy is not None for one in tracked):
         detail = "NVML's energy counter: the whole GPU, whoever uses it"
     else:
         detail = "NVML's power readings, averaged: this GPU has no energy counter"
+    if len(used) > 1:
+        detail += f"; all {len(used)} GPUs that the run holds, idle or not"
     return CodeCarbonComponent(hardware, "gpu", "counter", None, detail, reads_cheaply=True)

@@ -1,8 +1,12 @@
-"""Resident memory of this process, children not included: now, at its highest, and in a phase."""
+"""Resident memory of this process: now, at its highest, and in a phase.
+
+Children are not included, but for a phase's helpers: processes that work for this one.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,22 +45,26 @@ class PhasePeak:
 
     If the kernel's all-time mark rose since then, the mark is the true peak; otherwise the
     highest of the samples that ``note`` took has to do, and a short spike may be missed.
+
+    Args:
+        helpers: resident bytes of the processes that work for this one, by sample alone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, helpers: Callable[[], int] = lambda: 0) -> None:
+        self._helpers = helpers
         self._mark = 0
         self.peak_bytes = 0
 
     def start(self) -> None:
         """Forget what was before."""
         self._mark = highest_resident_bytes() or 0
-        self.peak_bytes = resident_bytes()
+        self.peak_bytes = resident_bytes() + self._helpers()
 
     def note(self) -> None:
         """Take a sample."""
         highest = highest_resident_bytes() or 0
         seen = highest if highest > self._mark else resident_bytes()
-        self.peak_bytes = max(self.peak_bytes, seen)
+        self.peak_bytes = max(self.peak_bytes, seen + self._helpers())
 
 
 @cache

@@ -17,6 +17,7 @@ from harness.errors import suggestion
 from harness.metering import memory
 from harness.metering.device import GIB, DeviceClock
 from harness.metering.energy import EnergySource
+from harness.metering.helpers import Helpers
 from harness.metering.reading import PHASES, PhaseReading
 from harness.metering.sharing import Neighbours
 from harness.metering.windows import EnergyWindow, Segment, readings_by_phase
@@ -95,7 +96,8 @@ class Meter:
         self._current = self._outside
         self._span: Span | None = None
         self._event: Any = None
-        self._peak = memory.PhasePeak()
+        self._helpers = Helpers()
+        self._peak = memory.PhasePeak(self._helpers_bytes)
         self._switch_seconds = 0.0
         self._sampler_seconds = 0.0
         self._wall_mark = clock()
@@ -158,6 +160,24 @@ class Meter:
         self._device_clock.synchronise()
         self._change_to(name)
 
+    @contextmanager
+    def helped_by(self, pids: Sequence[int], devices: int = 1) -> Iterator[Helpers]:
+        """Count what these processes use as used by this one, as long as the block lasts.
+
+        They are to end, and be waited for, within it: then the system adds their CPU time to this
+        process' without a gap.
+
+        Args:
+            devices: how many GPUs they compute on: ``gpu_seconds`` is of all of them.
+        """
+        with self._lock:
+            self._helpers = Helpers(pids, devices)
+        try:
+            yield self._helpers
+        finally:
+            with self._lock:
+                self._helpers = Helpers()
+
     def count(self, tokens_in: int = 0, tokens_out: int = 0) -> None:
         """Add tokens to the phase that runs.
 
@@ -209,6 +229,10 @@ class Meter:
         metered = sum(segment.wall_seconds for segment in self._segments)
         return self.overhead_seconds / metered if metered > 0 else None
 
+    def _helpers_bytes(self) -> int:
+        """Resident memory of the helpers there are now."""
+        return self._helpers.resident_bytes()
+
     def _end_span(self) -> None:
         """Wait for the device and end the phase that runs."""
         try:
@@ -245,15 +269,20 @@ class Meter:
                     self._span.segments.append(after)
         event = self._device_clock.event()
         if before is not self._outside:
-            before.peak_gpu_memory_gib = self._device_clock.peak_gpu_memory_gib()
-            before.gpu_seconds = self._device_clock.seconds_between(self._event, event)
+            before.peak_gpu_memory_gib = self._helpers.higher_gpu_peak_gib(
+                self._device_clock.peak_gpu_memory_gib()
+            )
+            seconds = self._device_clock.seconds_between(self._event, event)
+            before.gpu_seconds = None if seconds is None else seconds * self._helpers.devices
         self._device_clock.start_peak()
         self._event = event
         self._switch_seconds += self._clock() - now
 
     def _credit(self, now: float) -> None:
         """Give the time since the last mark to what runs; the lock is held."""
+        # In this order: one that ends in between is missed until the next look, not counted twice.
         cpu_now = self._cpu_clock()
+        cpu_now += self._helpers.cpu_seconds()
         # The sampler may have moved the mark past an instant taken just before the lock was.
         wall, cpu = max(now - self._wall_mark, 0.0), max(cpu_now - self._cpu_mark, 0.0)
         self._wall_mark, self._cpu_mark = self._wall_mark + wall, self._cpu_mark + cpu

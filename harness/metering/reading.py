@@ -30,16 +30,19 @@ class PhaseReading:
 
     Attributes:
         wall_seconds: from the phase's start to its end, the device synchronised at both.
-        cpu_seconds: CPU time of this process (all threads) and of children that have ended.
-        gpu_seconds: between two CUDA events on the current stream; None without CUDA.
+        cpu_seconds: CPU time of this process (all threads), of children that have ended, and of
+            processes that train for it.
+        gpu_seconds: between two CUDA events on the current stream, times the GPUs that were
+            computed on; None without CUDA.
         energy_kwh: processor, memory and, where one is used, GPU together; None if one of these
             is unknown. Before PUE.
         gpu_energy_kwh: None where no GPU's energy is counted.
         tokens_in, tokens_out: what the caller counted.
         counter_energy_kwh, assumed_energy_kwh: the parts of ``energy_kwh`` that a hardware counter
             measured, and that rest on watts nobody stated; what is left rests on stated watts.
-        peak_memory_gib: highest resident memory of this process that was seen in the phase.
-        peak_gpu_memory_gib: highest memory that torch held allocated; None without CUDA.
+        peak_memory_gib: highest resident memory that was seen in the phase, of this process and
+            of those that train for it.
+        peak_gpu_memory_gib: highest memory that torch held allocated on one GPU; None without CUDA.
     """
 
     phase: str

@@ -74,6 +74,13 @@ _IDENTITY: tuple[_Entry, ...] = (
 _SETTINGS: tuple[_Entry, ...] = (
     ("retriever", "str", "", "kind of retriever; empty without one"),
     ("encoder", "str", "", "sentence encoder of a dense retriever"),
+    (
+        "index_kind",
+        "str",
+        "",
+        "FAISS index of a dense retriever; all but flat are approximate",
+        ("flat", "ivf", "hnsw", "ivf_sq", "ivf_pq"),
+    ),
     ("top_k", "int", "passages", "passages retrieved for a question"),
     ("top_k_chosen_by", "str", "", "how top_k was chosen: validation, or set in the config"),
     ("chunk_tokens", "int", "tokens", "longest passage"),
@@ -218,6 +225,12 @@ _GROUPS: dict[str, tuple[_Entry, ...]] = {
     "Retrieval": (
         *_measured(RETRIEVAL),
         ("retrieval_n", "int", "questions", "questions with gold documents"),
+        (
+            "index_recall_at_k",
+            "float",
+            "share",
+            "the top_k nearest passages that an approximate index found; empty if it is exact",
+        ),
     ),
     "Forgetting": tuple(_forgetting()),
     "Cost by phase": tuple(_phases()),

@@ -18,6 +18,7 @@ from harness.ledger import Ledger
 from harness.measures.accuracy import Scores, by_bucket, score, summarise
 from harness.measures.definitions import metric_versions
 from harness.measures.forgetting import Forgetting, load_probes
+from harness.measures.index_recall import measure_index_recall
 from harness.measures.probing import measure_forgetting
 from harness.measures.retrieval import retrieval_scores
 from harness.metering.codecarbon_source import open_energy_source
@@ -110,11 +111,12 @@ def _measure(
         method.index()
         method.fit()
         answers = method.answer()
+        index_recall = measure_index_recall(method, answers)
         probed = measure_forgetting(method, items, config.forgetting)
     confidence = config.measure.confidence
     scores = [score(one, config.measure.answer_part) for one in answers.predictions]
     values = _accuracy(answers, scores, confidence)
-    values |= _retrieval(config, answers, scores)
+    values |= _retrieval(config, answers, scores) | {"index_recall_at_k": index_recall}
     values |= _forgetting(probed.measures, by_construction=config.adapter is None)
     values |= _training(method, task)
     values |= _cost(config, ledger, answers, method)
@@ -174,6 +176,7 @@ def _settings(config: Config) -> dict[str, Any]:
         settings |= {
             "retriever": retriever.kind,
             "encoder": retriever.encoder.label if retriever.kind == "dense" else None,
+            "index_kind": retriever.index if retriever.kind == "dense" else None,
             "chunk_tokens": retriever.chunk_tokens,
             "chunk_overlap": retriever.chunk_overlap,
             "context_budget_tokens": config.prompt.context_budget_tokens,

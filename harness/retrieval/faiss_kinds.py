@@ -46,10 +46,10 @@ BLOCK_FLOATS = 1 << 24
 def resolve(kind: str, config: FaissConfig, passages: int, dimension: int) -> dict[str, int]:
     """Every setting of an index of ``kind``; what ``config`` leaves open is set by these rules.
 
-    - nlist: 2 √passages, but at least 39 passages a cell.
-    - nprobe: an eighth of the cells, at least 8.
-    - m: 32. ef_construction: 100. ef_search: 64, and 128 from 500,000 passages on.
-    - pq_bytes: a byte for four dimensions, or the next fewer that divide the dimension.
+    - nlist: 2 √passages, but no more than leaves 39 passages a cell.
+    - nprobe: a sixteenth of the cells, at least 8 of them where there are so many.
+    - m: 16. ef_construction: 100. ef_search: 64, and 128 from 500,000 passages on.
+    - pq_bytes: a byte for two dimensions, or the next fewer that divide the dimension.
 
     Raises:
         RetrievalError: a setting does not fit the corpus or the encoder, or there are too few
@@ -60,12 +60,12 @@ def resolve(kind: str, config: FaissConfig, passages: int, dimension: int) -> di
     )
     everything = {
         "nlist": nlist,
-        "nprobe": config.nprobe or min(nlist, max(8, nlist // 8)),
-        "m": config.m or 32,
+        "nprobe": config.nprobe or min(nlist, max(8, nlist // 16)),
+        "m": config.m or 16,
         "ef_construction": config.ef_construction or 100,
         "ef_search": config.ef_search or (64 if passages < 500_000 else 128),
         "pq_bytes": config.pq_bytes
-        or max((n for n in divisors(dimension) if 4 * n <= dimension), default=1),
+        or max((n for n in divisors(dimension) if 2 * n <= dimension), default=1),
     }
     settings = {name: everything[name] for name in FAISS_SETTINGS[kind]}
     _check(kind, settings, passages, dimension)

@@ -11,6 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError
 
+from harness.columns import COLUMNS
 from harness.errors import ConfigError
 from harness.retrieval import RETRIEVERS
 from harness.retrieval.config import (
@@ -73,6 +74,7 @@ def test_every_index_setting_is_used_by_some_kind_and_every_kind_can_be_made():
         field.name for field in fields(FaissConfig)
     }
     assert FAISS_SETTINGS.keys() == FACTORY.keys()
+    assert tuple(FAISS_SETTINGS) == COLUMNS["index_kind"].choices
 
 
 @pytest.mark.parametrize(

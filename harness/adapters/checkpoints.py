@@ -93,14 +93,14 @@ class Checkpoints:
             save()
             # Pickled settings of the Trainer, which nothing of ours reads.
             (path / "training_args.bin").unlink(missing_ok=True)
-            self._last = self._clock()
-            self.save_seconds.append(self._last - started)
             told = {"step": step, "costs": self.costs(), **progress}
             (path / PROGRESS).write_text(json.dumps(told), encoding="utf-8")
             seal(path)
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)
             raise
+        self._last = self._clock()
+        self.save_seconds.append(self._last - started)
         best = progress.get("best_step")
         self._rotate({best} if best else set())
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -44,9 +44,8 @@ class HeadOnAnswersTrainer(Trainer):
         self.checkpoints = checkpoints
         self.tokens = 0
         self.epoch_start: torch.Tensor = torch.random.get_rng_state()
-        if hasattr(self.model, "create_or_update_model_card"):
-            # PEFT's: rendering it takes longer than all the rest of a small checkpoint.
-            self.model.create_or_update_model_card = lambda folder: None
+        # PEFT's model card: rendering it takes longer than all the rest of a small checkpoint.
+        cast("Any", self.model).create_or_update_model_card = lambda folder: None
         # The loss below is divided by the labelled tokens of the whole step, accumulation included.
         self.model_accepts_loss_kwargs = True
 

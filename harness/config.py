@@ -11,7 +11,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.adapters.config import AdapterConfig
+from harness.adapters.config import AdapterConfig, telling
 from harness.errors import ConfigError
 from harness.measures.config import ForgettingConfig, MeasureConfig
 from harness.metering.config import CostConfig
@@ -155,6 +155,7 @@ def config_hash(config: Config) -> str:
     del settings["measure"]["reuse"]
     if settings["adapter"] is not None:
         del settings["adapter"]["checkpoint_steps"]
+        settings["adapter"] = telling(settings["adapter"])
     return sha256_of({name: value for name, value in settings.items() if name not in LABELS})
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from harness.adapters.config import AdapterConfig
+from harness.adapters.config import AdapterConfig, telling
 from harness.config import Config
 from harness.metering.device import device_description
 from harness.retrieval.config import RetrieverConfig
@@ -66,7 +66,7 @@ def adapter_key(
         replayed: the general questions that are replayed.
     """
     retrieved = adapter.train_passages == "retrieved"
-    settings = {k: v for k, v in asdict(adapter).items() if k not in WITHOUT_EFFECT}
+    settings = {k: v for k, v in telling(asdict(adapter)).items() if k not in WITHOUT_EFFECT}
     measure, prompt = config.measure, config.prompt
     in_prompts = adapter.train_passages != "none"
     needs_validation = adapter.early_stopping_patience is not None or retrieved

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.errors import ConfigError, suggestion
 
@@ -10,6 +11,7 @@ KINDS = ("lora", "full")
 TRAIN_PASSAGES = ("none", "retrieved", "gold")
 SCHEDULES = ("linear", "cosine", "constant", "constant_with_warmup")
 MIXED_PRECISION = ("no", "bf16", "fp16")
+STRATEGIES = ("ddp", "fsdp")
 
 
 @dataclass
@@ -49,9 +51,9 @@ class AdapterConfig:
         target_modules: "all-linear", or module names separated by commas.
         learning_rate: the highest, after warm-up.
         epochs: passes over the training examples.
-        batch_size: examples in one optimiser step.
-        micro_batch_size: examples on the device at once; null is batch_size. Smaller ones are
-            accumulated: same step, less memory.
+        batch_size: examples in one optimiser step, over all processes.
+        micro_batch_size: examples on one device at once; null is batch_size / processes. Smaller
+            ones are accumulated: same step, less memory.
         warmup_share: share of the steps over which the learning rate rises.
         schedule: how it falls afterwards.
         max_tokens: examples are cut at so many tokens.
@@ -62,6 +64,10 @@ class AdapterConfig:
             the best epoch; null trains all epochs.
         checkpoint_steps: optimiser steps between checkpoints, from which a training that was killed
             goes on; null writes one about every minute, 0 none. The result is the same with any.
+        processes: processes that train together, one a GPU, or sharing the CPU; the step is that
+            of one process with the same batch_size.
+        strategy: what each of several processes holds: "ddp" all weights, "fsdp" a shard of them,
+            which takes less memory and more traffic.
         train_passages: what stands before the question in training prompts: "none", "retrieved"
             (what this arm's retriever finds) or "gold" (the document that states the answer).
         merge: fold LoRA into the weights before answering.
@@ -86,6 +92,8 @@ class AdapterConfig:
     mixed_precision: str = "no"
     early_stopping_patience: int | None = None
     checkpoint_steps: int | None = None
+    processes: int = 1
+    strategy: str = "ddp"
     train_passages: str = "none"
     merge: bool = True
     replay: ReplayConfig = field(default_factory=ReplayConfig)
@@ -96,6 +104,7 @@ class AdapterConfig:
             ("train_passages", self.train_passages, TRAIN_PASSAGES),
             ("schedule", self.schedule, SCHEDULES),
             ("mixed_precision", self.mixed_precision, MIXED_PRECISION),
+            ("strategy", self.strategy, STRATEGIES),
         ):
             if value not in choices:
                 near = suggestion(value, list(choices))
@@ -107,6 +116,7 @@ class AdapterConfig:
             ("epochs", self.epochs),
             ("batch_size", self.batch_size),
             ("max_tokens", self.max_tokens),
+            ("processes", self.processes),
         ):
             if number < 1:
                 raise ConfigError(f"adapter.{name} is {number}; it is at least 1")
@@ -114,11 +124,21 @@ class AdapterConfig:
             raise ConfigError(f"adapter.learning_rate is {self.learning_rate}; it is in (0, 1)")
         if not 0 <= self.dropout < 1 or not 0 <= self.warmup_share < 1:
             raise ConfigError("adapter.dropout and adapter.warmup_share are 0 or more, below 1")
-        micro = self.micro_batch_size
-        if micro is not None and (micro < 1 or self.batch_size % micro):
+        if self.batch_size % self.processes:
+            raise ConfigError(
+                f"adapter.batch_size ({self.batch_size}) cannot be divided among "
+                f"adapter.processes={self.processes}; make it a multiple of {self.processes}"
+            )
+        each, micro = self.batch_size // self.processes, self.micro_batch_size
+        if micro is not None and (micro < 1 or each % micro):
+            among = f" / adapter.processes ({self.processes})" if self.processes > 1 else ""
             raise ConfigError(
                 f"adapter.micro_batch_size is {micro}; it divides adapter.batch_size "
-                f"({self.batch_size})"
+                f"({self.batch_size}){among}"
+            )
+        if self.strategy != "ddp" and self.processes == 1:
+            raise ConfigError(
+                f"adapter.strategy={self.strategy} is for several processes; set adapter.processes"
             )
         if self.early_stopping_patience is not None and self.early_stopping_patience < 1:
             raise ConfigError("adapter.early_stopping_patience is at least 1, or null")
@@ -130,6 +150,20 @@ class AdapterConfig:
             )
 
     @property
+    def on_device(self) -> int:
+        """Examples on one device at once."""
+        return self.micro_batch_size or self.batch_size // self.processes
+
+    @property
     def accumulation(self) -> int:
-        """Micro-batches in one optimiser step."""
-        return self.batch_size // (self.micro_batch_size or self.batch_size)
+        """Micro-batches of each process in one optimiser step."""
+        return self.batch_size // (self.processes * self.on_device)
+
+
+def telling(settings: dict[str, Any]) -> dict[str, Any]:
+    """An adapter's settings without those that say nothing of it: one process has no strategy.
+
+    So what was trained before there could be several processes keeps its key and its hash.
+    """
+    silent = ("processes", "strategy") if settings["processes"] == 1 else ()
+    return {name: value for name, value in settings.items() if name not in silent}

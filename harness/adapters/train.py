@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ from harness.progress import bar
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from harness.adapters.ranks import Ranks
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +70,7 @@ def train(
     measured: Callable[[Callable[[], None]], None],
     validating: Callable[[bool], None] = lambda begins: None,
     checkpoints: Checkpoints | None = None,
+    ranks: Ranks | None = None,
 ) -> TrainingSummary:
     """Train on ``examples`` and save the adapter to ``folder`` as safetensors.
 
@@ -79,6 +83,7 @@ def train(
             that it can be metered apart.
         checkpoints: where this training goes on from if it was begun before, with the same result
             as without the interruption; None writes none but for early stopping.
+        ranks: the processes that train together, of which this is one; None trains alone.
 
     Raises:
         TrainingError: no examples, a loss that is not finite, or out of memory.
@@ -92,15 +97,22 @@ def train(
         # Frozen inputs would cut the graph of a recomputed block.
         model.model.enable_input_require_grads()
     scratch = folder / "checkpoints"
-    if checkpoints is None or not _usable(checkpoints.folder):
+    if checkpoints is None or not usable(checkpoints.folder):
         checkpoints = Checkpoints(scratch, every_steps=0)
     steps = math.ceil(len(examples) / config.batch_size) * config.epochs
-    trainer = HeadOnAnswersTrainer(
+    kind: Any = HeadOnAnswersTrainer
+    if ranks is not None:
+        from harness.adapters.ranks import RanksTrainer
+
+        kind = partial(RanksTrainer, ranks)
+    trainer = kind(
         head=model.head,
         validating=validating,
         checkpoints=checkpoints,
         model=trained,
-        args=_arguments(config, steps, stopping is not None, seed, checkpoints, model.device),
+        args=_arguments(
+            config, steps, stopping is not None, seed, checkpoints, model.device, ranks
+        ),
         data_collator=Collator(model.tokenizer.pad_token_id),
         train_dataset=[_features(example) for example in examples],
         eval_dataset=[_features(example) for example in validation] or None,
@@ -119,10 +131,12 @@ def train(
             raise
         raise TrainingError(
             f"out of memory in training with micro-batches of "
-            f"{config.micro_batch_size or config.batch_size}; set adapter.micro_batch_size lower "
+            f"{config.on_device}; set adapter.micro_batch_size lower "
             "or adapter.gradient_checkpointing=true"
         ) from error
-    _save(trained, config, folder)
+    weights = trainer.gathered() if ranks is not None else None
+    if trainer.is_world_process_zero():
+        _save(trained, config, folder, weights)
     shutil.rmtree(scratch, ignore_errors=True)
     losses = [entry for entry in trainer.state.log_history if "loss" in entry]
     return TrainingSummary(
@@ -171,16 +185,18 @@ def _arguments(
     seed: int,
     checkpoints: Checkpoints,
     device: torch.device,
+    ranks: Ranks | None = None,
 ) -> TrainingArguments:
-    if device.type == "cuda" and device.index:
+    if device.type == "cuda" and device.index and ranks is None:
         raise TrainingError(
             f"model.device={device}: training runs on the first visible GPU; set "
             f"CUDA_VISIBLE_DEVICES={device.index} and model.device=cuda"
         )
+    sharded = config.strategy == "fsdp"
     arguments = TrainingArguments(
         output_dir=str(checkpoints.folder),
-        per_device_train_batch_size=config.micro_batch_size or config.batch_size,
-        per_device_eval_batch_size=config.micro_batch_size or config.batch_size,
+        per_device_train_batch_size=config.on_device,
+        per_device_eval_batch_size=config.on_device,
         gradient_accumulation_steps=config.accumulation,
         num_train_epochs=config.epochs,
         learning_rate=config.learning_rate,
@@ -188,13 +204,15 @@ def _arguments(
         max_grad_norm=config.max_grad_norm,
         lr_scheduler_type=config.schedule,
         warmup_steps=round(steps * config.warmup_share),
-        activation_checkpointing=config.gradient_checkpointing,
+        # With shards it is FSDP's own to do.
+        activation_checkpointing=config.gradient_checkpointing and not sharded,
         bf16=config.mixed_precision == "bf16",
         fp16=config.mixed_precision == "fp16",
         train_sampling_strategy="group_by_length",
         eval_strategy="epoch" if stopping else "no",
         save_strategy="epoch" if stopping else "no",
-        save_only_model=checkpoints.every_steps == 0,
+        # The Trainer does not put sharded weights back from a checkpoint of weights alone.
+        save_only_model=checkpoints.every_steps == 0 and not sharded,
         restore_callback_states_from_checkpoint=True,
         load_best_model_at_end=stopping,
         metric_for_best_model="eval_loss" if stopping else None,
@@ -208,6 +226,7 @@ def _arguments(
         seed=seed,
         data_seed=seed,
         use_cpu=device.type == "cpu",
+        **(ranks.settings(config.gradient_checkpointing) if ranks else {}),
     )
     # With several GPUs in sight the Trainer would split each batch over all of them (DataParallel).
     if device.type == "cuda" and arguments.device.type == "cuda":
@@ -215,7 +234,7 @@ def _arguments(
     return arguments
 
 
-def _usable(folder: Path) -> bool:
+def usable(folder: Path) -> bool:
     """Whether checkpoints can be written there; in a store that is read-only they cannot."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -228,9 +247,10 @@ def _features(example: Example) -> dict[str, list[int]]:
     return {"input_ids": example.input_ids, "labels": example.labels}
 
 
-def _save(trained: Any, config: AdapterConfig, folder: Path) -> None:
+def _save(trained: Any, config: AdapterConfig, folder: Path, weights: Any) -> None:
+    """Write the adapter, or the whole model; ``weights`` are its own, or those gathered for it."""
     try:
-        trained.save_pretrained(folder, safe_serialization=True)
+        trained.save_pretrained(folder, safe_serialization=True, state_dict=weights)
     except SafetensorError as error:
         raise TrainingError(
             f"the adapter could not be written to {folder}: {error}; free some space or set "

@@ -119,6 +119,12 @@ _SETTINGS: tuple[_Entry, ...] = (
     ("device", "str", "", "where the model ran"),
     ("parity", "str", "", "whether retriever and training saw the same facts"),
     ("notes", "str", "", "caveats about the task and the settings"),
+    (
+        "settings_chosen_by",
+        "str",
+        "",
+        "sampler, trials and validation score of the search that chose the settings; empty: none",
+    ),
 )
 
 _COUNTS: tuple[_Entry, ...] = (

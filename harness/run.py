@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from harness import provenance
@@ -39,9 +41,13 @@ from harness.predictions import write_predictions
 from harness.probe_items import ProbeLine, write_probe_items
 from harness.record import prepare_table, put_row
 from harness.row import Row, interval_cells, new_row
+from harness.search.choice import chosen_settings
+from harness.search.config import TRIAL
+from harness.search.halves import HALF_NOTE, halved, probe_half
 from harness.stats import Interval
 from harness.sweep.cell import draft_id, kept, run_id
 from harness.tasks import load_task
+from harness.tracking import track
 from harness.types import Task
 
 logger = logging.getLogger(__name__)
@@ -56,7 +62,8 @@ _RUNS = itertools.count()
 def run(config: Config, rerun: str = "all") -> Row:
     """The row of one cell, written to ``<results>/<experiment>/runs.csv``.
 
-    A run that fails for a reason its user can mend gives a row with ``status=failed``.
+    A run that fails for a reason its user can mend gives a row with ``status=failed``. A search's
+    trial goes to ``search.csv`` instead, and has no row there.
 
     Args:
         rerun: "all" runs the cell whatever there is, and replaces its row; "missing" returns its
@@ -65,6 +72,10 @@ def run(config: Config, rerun: str = "all") -> Row:
     Raises:
         RecordError: the results cannot be written; nothing has been computed then.
     """
+    if config.search.part == TRIAL:
+        from harness.search.trial import run_trial  # builds on this module
+
+        return run_trial(config, rerun)
     folder = config.folder()
     table = folder / "runs.csv"
     prepare_table(table)
@@ -73,14 +84,17 @@ def run(config: Config, rerun: str = "all") -> Row:
     try:
         task = load_task(config.task)  # first: what the user gave is checked before any long work
         files = locate(config.model)
-        config = _resolved(config, files)
+        config = resolved(config, files)
         ids += [run_id(config, task, files.identity), draft_id(config)]
         there = kept(table, ids, rerun)
         if there is not None:
             return there
         identity |= {"run_id": ids[1], "config_hash": config_hash(config)} | _settings(config)
+        chosen = chosen_settings(folder, config.search)
+        identity["settings_chosen_by"] = chosen.told if chosen else None
+        enter = chosen.enter if chosen else None
         keep_config(config, folder / "configs")
-        measured, answers, scores, probed = _measure(config, task, files)
+        measured, answers, scores, probed = measure(config, task, files, enter)
         row = new_row(**{**identity, **measured, "status": "ok"})
         write_predictions(folder / "predictions", row["run_id"], answers.predictions, scores)
         if probed:
@@ -92,21 +106,33 @@ def run(config: Config, rerun: str = "all") -> Row:
         put_row(table, new_row(**identity, status="failed", error=_told(error)), ids)
         raise
     put_row(table, row, ids)
+    track(config.tracking, Path(config.results), row)
     return row
 
 
-def _measure(
-    config: Config, task: Task, files: ModelFiles
+def measure(
+    config: Config,
+    task: Task,
+    files: ModelFiles,
+    enter: Callable[[Ledger], None] | None = None,
 ) -> tuple[dict[str, Any], Answers, list[Scores], list[ProbeLine]]:
-    """The experiment itself: the row's values, the answers, each question's and item's scores."""
+    """The experiment itself: the row's values, the answers, each question's and item's scores.
+
+    Args:
+        config: resolved.
+        enter: given the ledger before anything is entered in it.
+    """
     first = next(_RUNS) == 0
     device = choose_device(config.model.device)
     relations = sorted({q.relation for q in task.test + task.validation if q.relation})
     items = load_probes(config.forgetting, relations)  # fetched, if need be, before long work
+    items = probe_half(items, config.search)
     with Meter(
         device, open_energy_source(config.cost, device), sample_seconds=config.cost.sample_seconds
     ) as meter:
         ledger = Ledger(meter, reuse=config.measure.reuse)
+        if enter:
+            enter(ledger)
         method = Method(config, task, files, device, ledger)
         method.index()
         method.fit()
@@ -120,12 +146,14 @@ def _measure(
     values |= _forgetting(probed.measures, by_construction=config.adapter is None)
     values |= _training(method, task)
     values |= _cost(config, ledger, answers, method)
+    half = HALF_NOTE if probed.items and halved(config.search) else None
+    notes = [*task.notes, method.training.get("note"), half]
     values |= {
         "split_sha256": task.test_sha256(),
         "corpus_sha256": task.corpus_sha256(),
         "model_identity": files.identity,
         "parity": task.parity,
-        "notes": "; ".join(note for note in (*task.notes, method.training.get("note")) if note),
+        "notes": "; ".join(note for note in notes if note),
         "device": device_description(device),
         "device_exclusive": meter.device_exclusive(),
         "reused": ledger.reused,
@@ -136,7 +164,7 @@ def _measure(
     return values, answers, scores, probed.items
 
 
-def _resolved(config: Config, files: ModelFiles) -> Config:
+def resolved(config: Config, files: ModelFiles) -> Config:
     """The config with the device, and number format and attention chosen for it."""
     device = choose_device(config.model.device)
     model = resolve_choices(config.model, files, device)

@@ -300,7 +300,7 @@ def test_an_unexpected_error_is_recorded_and_raised(config: Config, monkeypatch)
     def broken(*args: object) -> None:
         raise ZeroDivisionError("division by zero\nsecond line")
 
-    monkeypatch.setattr(run_module, "_measure", broken)
+    monkeypatch.setattr(run_module, "measure", broken)
     with pytest.raises(ZeroDivisionError):
         run(config)
     (row,) = table(config)
@@ -393,7 +393,7 @@ def test_only_errors_with_a_remedy_become_quiet_failures():
 
 def test_a_cell_that_is_there_is_not_run_again(config: Config, monkeypatch: pytest.MonkeyPatch):
     first = run(config)
-    monkeypatch.setattr(run_module, "_measure", None)  # whatever calls it fails
+    monkeypatch.setattr(run_module, "measure", None)  # whatever calls it fails
     again = run(config, rerun="missing")
     assert again["run_id"] == first["run_id"]
     assert again["created_at"] == first["created_at"]
@@ -424,7 +424,7 @@ def test_a_failed_cell_is_replaced_by_the_run_that_succeeds(
         raise TrainingError("out of memory; use smaller batches")
 
     with monkeypatch.context() as patched:
-        patched.setattr(run_module, "_measure", fail)
+        patched.setattr(run_module, "measure", fail)
         assert run(config)["status"] == "failed"
     assert run(config, rerun="missing")["status"] == "failed"  # said, not tried again
     assert run(config, rerun="failed")["status"] == "ok"

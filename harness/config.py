@@ -19,7 +19,9 @@ from harness.models.config import ModelConfig
 from harness.prompts import PromptConfig
 from harness.record import replacing
 from harness.retrieval.config import RetrieverConfig
+from harness.search.config import FINAL, SearchConfig
 from harness.tasks.config import CustomConfig, FictionalConfig, TaskConfig, WorldFactsConfig
+from harness.tracking import check_tracker
 from harness.types import sha256_of
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -28,7 +30,7 @@ CONF = Path(__file__).resolve().parent.parent / "conf"
 SLOTS = ("retriever", "adapter")
 """A method is these two optional slots; ``kind: none`` leaves one empty."""
 
-LABELS = ("experiment", "arm", "results")
+LABELS = ("experiment", "arm", "results", "tracking")
 """Fields that say what a run is called and where it is written, not what it does."""
 
 TASK_SCHEMAS = {
@@ -52,6 +54,7 @@ class Config:
         arm: the name of this combination of slots in the record; nothing branches on it.
         seed: varies adapter initialisation, data order and dropout (``task.split_seed`` the split).
         results: the folder that holds one folder for each experiment.
+        tracking: where rows are logged as well: none, mlflow or trackio; a store under ``results``.
     """
 
     experiment: str = "adhoc"
@@ -66,6 +69,8 @@ class Config:
     measure: MeasureConfig = field(default_factory=MeasureConfig)
     forgetting: ForgettingConfig = field(default_factory=ForgettingConfig)
     cost: CostConfig = field(default_factory=CostConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    tracking: str = "none"
 
     def __post_init__(self) -> None:
         for name, value in (("experiment", self.experiment), ("arm", self.arm)):
@@ -76,6 +81,7 @@ class Config:
                 )
         if self.seed < 0:
             raise ConfigError(f"seed is {self.seed}; it is at least 0")
+        check_tracker(self.tracking)
         budget = self.prompt.context_budget_tokens
         if self.retriever and self.retriever.chunk_tokens + TITLE_TOKENS > budget:
             raise ConfigError(
@@ -156,6 +162,10 @@ def config_hash(config: Config) -> str:
     if settings["adapter"] is not None:
         del settings["adapter"]["checkpoint_steps"]
         settings["adapter"] = telling(settings["adapter"])
+    search = settings.pop("search")
+    if search["part"] == FINAL:
+        # Its row tells of the search and holds what that took.
+        settings["search"] = {name: search[name] for name in ("id", "trials")}
     return sha256_of({name: value for name, value in settings.items() if name not in LABELS})
 
 

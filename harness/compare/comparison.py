@@ -48,7 +48,7 @@ def compare(paths: Sequence[Path], options: Options) -> Comparison:
     arms, told = line_up(results.frame)
     problems += told
     arms = restricted(arms, options.arms, options.baseline)
-    pairs, told = choose(arms, options.baseline)
+    pairs, told = choose(arms, options.baseline, options.has_gates)
     problems += told
     known = measures_of(arms)
     _check_names(options, known)

@@ -43,11 +43,14 @@ def named(arms: Sequence[Arm], name: str, flag: str) -> list[Arm]:
     return found
 
 
-def choose(arms: Sequence[Arm], baseline: str | None) -> tuple[Pairs, list[str]]:
+def choose(
+    arms: Sequence[Arm], baseline: str | None, gated: bool = False
+) -> tuple[Pairs, list[str]]:
     """(baseline, arm) of each contrast, and what was not chosen.
 
-    With a baseline, every other arm against it. Else arms of one name in several tables, the later
-    against the first: experiments are lined up. Else all pairs of a few arms, the one with fewer
+    With a baseline, every other arm against it. Else, where later tables repeat the first one's
+    arms, each against its namesake: experiments are lined up; under a gate so are those that have
+    a namesake, if only some do. Else all pairs of a few arms, the one with fewer
     slots filled as baseline; of many, each against the one with none filled; within each task.
 
     Raises:
@@ -62,8 +65,10 @@ def choose(arms: Sequence[Arm], baseline: str | None) -> tuple[Pairs, list[str]]
     if len(finished) < 2:
         return [], ["fewer than two arms with finished runs: nothing to compare"]
     lined_up = _lined_up(finished)
-    if lined_up:
-        return lined_up, _not_lined_up(finished, lined_up)
+    used = {arm.label for both in lined_up for arm in both}
+    first = finished[0].source
+    if lined_up and (gated or all(a.label in used or a.source == first for a in finished)):
+        return lined_up, _without_namesake(finished, lined_up)
     tasks: dict[str, list[Arm]] = {}
     for arm in sorted(finished, key=_slots):
         tasks.setdefault(arm.summary.task, []).append(arm)
@@ -110,7 +115,7 @@ def _lined_up(arms: Sequence[Arm]) -> Pairs:
     return pairs
 
 
-def _not_lined_up(arms: Sequence[Arm], pairs: Pairs) -> list[str]:
+def _without_namesake(arms: Sequence[Arm], pairs: Pairs) -> list[str]:
     used = {arm.label for pair in pairs for arm in pair}
     others = [arm.label for arm in arms if arm.label not in used]
     if not others:

@@ -181,7 +181,9 @@ def _unpaired(
         reason = "; ".join(one for one in (ours, theirs) if isinstance(one, str))
         return [_entry(side, measure, THESE_WEIGHTS, family, reason, marks)]
     notes = (*marks, _why_unpaired(side, measure.name))
-    found = [_entry(side, measure, THESE_WEIGHTS, family, from_intervals(ours, theirs), notes)]
+    bounded = measure.a_share and measure.name not in FORGETTING
+    outcome = from_intervals(ours, theirs, bounded)
+    found = [_entry(side, measure, THESE_WEIGHTS, family, outcome, notes)]
     if primary:
         reason = "without each question's scores, seeds cannot be told from questions"
         found.append(_entry(side, measure, OVER_SEEDS, family, reason, marks))

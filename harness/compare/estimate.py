@@ -5,7 +5,8 @@ Two estimands. *These trained weights*: questions are a sample, the weights at h
 each holds is simulated in ``benchmarks/coverage.py``; what failed there is not used here.
 
 * **The question term.** d, a question's mean difference over seeds, has a cluster-robust
-  (linearised) variance with clusters − 1 degrees of freedom. For scores between 0 and 1 the
+  variance (jackknife over clusters) with clusters − 1 degrees of freedom, fewer where clusters are
+  of very different size. For scores between 0 and 1 the
   adjustment of Bonett & Price (2012, doi:10.3102/1076998611411915) comes first: one question more
   that the arm wins outright and one more that it loses, without which a few lucky questions near
   the ceiling, or none that differ, would look certain. Each weighs as much as a cluster does: the
@@ -218,6 +219,8 @@ def runs_difference(baseline: Sequence[float], arm: Sequence[float]) -> Estimate
     _finite(first, "baseline")
     _finite(second, "arm")
     difference = float(second.mean() - first.mean())
+    if np.ptp(first) == 0 and np.ptp(second) == 0:
+        return "every reading of an arm is the same: no spread to test by"
     return Estimate(
         baseline_value=float(first.mean()),
         arm_value=float(second.mean()),
@@ -243,13 +246,15 @@ class Reported:
     confidence: float = 0.95
 
 
-def from_intervals(baseline: Reported, arm: Reported) -> Estimate:
-    """The unpaired difference of two reported means, from nothing but their intervals.
+def from_intervals(baseline: Reported, arm: Reported, bounded: bool = False) -> Estimate | str:
+    """The unpaired difference of two reported means, from their intervals alone; or why not.
 
     Each interval's longer side stands for its mean's error, and the two are added in quadrature
     (as MOVER does: Zou & Donner 2008, doi:10.1002/sim.3095). It knows nothing of the questions that
     the arms share, so it is wider than a paired interval.
     """
+    if all(one.low == one.high for one in (baseline, arm)):
+        return "intervals without any width: no spread to test by"
     terms = tuple(
         Term(
             max(one.high - one.mean, one.mean - one.low)
@@ -267,6 +272,7 @@ def from_intervals(baseline: Reported, arm: Reported) -> Estimate:
         clusters=0,
         paired=False,
         centre=arm.mean - baseline.mean,
+        bound=1.0 if bounded else None,
     )
 
 
@@ -292,21 +298,45 @@ def _question_term(
 ) -> tuple[float, Term, float]:
     """Centre, error over questions, and shrinkage, of the mean of ``d``."""
     n = len(d)
-    residual_sums = np.bincount(ids, weights=d - d.mean(), minlength=count)
-    robust = float((residual_sums**2).sum()) * count / (count - 1) / n**2
-    if not bounded:
-        return float(d.mean()), Term(math.sqrt(robust), count - 1), 1.0
-    sizes = np.bincount(ids, minlength=count)
-    largest = float((sizes.astype(float) ** 2).sum()) / n
+    sizes = np.bincount(ids, minlength=count).astype(float)
+    robust = _cluster_squares(d, float(d.mean()), ids, sizes) / n**2
     independent = float(d.var()) / n
+    largest = float((sizes**2).sum()) / n
     effect = robust / independent if independent > 0 else largest
-    weight = min(largest, max(1.0, effect, math.sqrt(largest)))
+    effect = min(largest, max(1.0, effect))
+    freedom = _freedom(sizes, effect, largest)
+    if not bounded:
+        return float(d.mean()), Term(math.sqrt(robust), freedom), 1.0
+    weight = min(largest, max(effect, math.sqrt(largest)))
     total = n + 2 * weight
     centre = float(d.sum()) / total
-    sums = np.bincount(ids, weights=d - centre, minlength=count)
-    squares = float((sums**2).sum()) + 2 * weight**2 * (1 + centre**2)
-    spread = math.sqrt(squares * count / (count - 1)) / total
-    return centre, Term(spread, count - 1), n / total
+    added = 2 * weight**2 * (1 + centre**2) * count / (count - 1)
+    spread = math.sqrt(_cluster_squares(d, centre, ids, sizes) + added) / total
+    return centre, Term(spread, freedom), n / total
+
+
+def _cluster_squares(
+    d: NDArray[np.float64], centre: float, ids: Ids, sizes: NDArray[np.float64]
+) -> float:
+    """Sum of squared cluster sums about ``centre``, each as if it had not drawn the centre to it.
+
+    The jackknife over clusters (CR3; MacKinnon & White 1985). With clusters of one size it is the
+    usual sum times G / (G − 1).
+    """
+    count = len(sizes)
+    sums = np.bincount(ids, weights=d - centre, minlength=count) / (1 - sizes / len(d))
+    return float((sums**2).sum()) * (count - 1) / count
+
+
+def _freedom(sizes: NDArray[np.float64], effect: float, largest: float) -> float:
+    """Degrees of freedom: clusters − 1, fewer where a few clusters hold most of the variance.
+
+    Satterthwaite's count of what each cluster adds to it, of which one is given back for the
+    jackknife, which is wide by itself: ``benchmarks/coverage.py`` holds with it.
+    """
+    share = (effect - 1) / (largest - 1) if largest > 1 else 0.0  # of variance within clusters
+    adds = sizes * (1 - share) + sizes**2 * share
+    return float(min(len(sizes) - 1, 1 + adds.sum() ** 2 / (adds**2).sum()))
 
 
 def _seed_term(means: NDArray[np.float64]) -> Term:

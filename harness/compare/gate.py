@@ -119,9 +119,22 @@ def judge(gate: Gate, comparison: Comparison, estimand: str) -> Outcome:
         _judge_one(gate, contrast, tests.get(contrast.name), estimand, len(contrasts))
         for contrast in contrasts
     ]
+    if gate.arm is None:
+        outcomes += [
+            Outcome(
+                gate, INCONCLUSIVE, None, None, f"{label} was compared with nothing", len(contrasts)
+            )
+            for label in _uncompared(comparison)
+        ]
     if not outcomes:
         return Outcome(gate, INCONCLUSIVE, None, None, "no two arms were compared", 0)
     return min(outcomes, key=_order)
+
+
+def _uncompared(comparison: Comparison) -> list[str]:
+    """Arms that stand in no contrast: all their runs failed, or only one table has them."""
+    used = {name for one in comparison.contrasts for name in (one.baseline, one.arm)}
+    return [arm.label for arm in comparison.arms if arm.label not in used]
 
 
 def _order(outcome: Outcome) -> tuple[int, float]:

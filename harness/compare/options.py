@@ -33,6 +33,7 @@ class Options:
         measures: the only measures compared; empty: all.
         primary: the measures whose tests form the primary family; empty: the default ones.
         gated: those of them that --fail-if names.
+        has_gates: whether there is any --fail-if, be it of a cost.
         by: columns of the predictions whose values split the questions.
         alpha: error rate of each family of tests.
         margins: measure -> largest difference that counts as none, in the measure's own unit.
@@ -44,6 +45,7 @@ class Options:
     measures: tuple[str, ...] = ()
     primary: tuple[str, ...] = ()
     gated: tuple[str, ...] = ()
+    has_gates: bool = False
     by: tuple[str, ...] = ()
     alpha: float = 0.05
     margins: Mapping[str, float] = field(default_factory=dict)
@@ -94,6 +96,7 @@ def parse(arguments: Sequence[str]) -> Request:
         measures=measures,
         primary=primary,
         gated=tuple(gated),
+        has_gates=bool(gates),
         by=_names(found.by),
         alpha=_alpha(found.alpha),
         margins=dict(_margin(text) for text in found.margin),

@@ -206,8 +206,10 @@ COMPARISON = Comparison(
 def only(*results: Tested, **values: Any) -> Comparison:
     """A comparison of these results alone; the first one's measure is primary."""
     contrasts = tuple(dict.fromkeys(result.contrast for result in results))
+    used = {label for one in contrasts for label in (one.baseline, one.arm)}
     made = replace(
         COMPARISON,
+        arms=tuple(one for one in COMPARISON.arms if one.label in used),
         contrasts=contrasts,
         results=results,
         costs=(),

@@ -64,6 +64,18 @@ def test_a_baseline_is_set_against_every_other_arm():
     assert names(found) == [("rag", "closed_book"), ("rag", "lora"), ("rag", "rag_lora")]
 
 
+def test_tables_of_other_arms_are_pooled_unless_a_gate_asks():
+    replay = row(arm="lora_replay", adapter="lora", replay_share=0.3, experiment="later")
+    later = [{**four(experiment="later")[2], "table": LATER}, {**replay, "table": LATER}]
+    both = list(arms(*four()[:3], *later).values())
+    found, _ = choose(both, None)
+    assert ("mine/lora", "lora_replay") in names(found)
+    assert len(found) == 10  # all pairs of five
+    gated, problems = choose(both, None, gated=True)
+    assert names(gated) == [("mine/lora", "later/lora")]
+    assert "lora_replay" in problems[0]
+
+
 def test_arms_of_one_name_in_two_tables_are_lined_up_and_nothing_else():
     later = [one | {"table": LATER} for one in four(experiment="later")[1:3]]
     found, problems = choose(list(arms(*four(), *later).values()), None)

@@ -167,10 +167,40 @@ def test_readings_of_runs_need_three_on_both_sides():
 
 def test_reported_intervals_combine_by_quadrature():
     found = from_intervals(Reported(0.5, 0.4, 0.6, 100), Reported(0.8, 0.72, 0.86, 90))
+    assert isinstance(found, Estimate)
     half = math.hypot(0.1, 0.08)  # the longer side of each
     assert found.interval(0.95) == pytest.approx((0.3 - half, 0.3 + half))
     assert not found.paired
     assert found.n == 90
+
+
+def test_what_has_no_spread_is_not_certain_but_untested():
+    point = Reported(0.5, 0.5, 0.5, 100)
+    assert from_intervals(point, Reported(0.7, 0.7, 0.7, 100)) == (
+        "intervals without any width: no spread to test by"
+    )
+    assert isinstance(from_intervals(point, Reported(0.7, 0.6, 0.8, 100)), Estimate)
+    assert runs_difference([1.0] * 3, [2.0] * 3) == (
+        "every reading of an arm is the same: no spread to test by"
+    )
+
+
+def test_a_difference_of_shares_stays_within_what_is_possible():
+    wide = from_intervals(Reported(0.05, 0.0, 0.2, 9), Reported(0.95, 0.7, 1.0, 9), bounded=True)
+    assert isinstance(wide, Estimate)
+    assert wide.interval(0.99)[1] == 1.0
+
+
+def test_a_cluster_that_holds_much_widens_the_interval():
+    # Sums of residuals about the mean 1/3: of 6 questions of one entity (all 1) and 12 alone (0).
+    d = np.array([1.0] * 6 + [0.0] * 12)[:, None]
+    clusters = np.array([0] * 6 + list(range(1, 13)))
+    found = these_weights(np.zeros((18, 1)), d, clusters, bounded=False)
+    big, small = 6 * (2 / 3) / (1 - 6 / 18), (1 / 3) / (1 - 1 / 18)
+    expected = math.sqrt((big**2 + 12 * small**2) * 12 / 13) / 18
+    assert found.terms[0].standard_error == pytest.approx(expected)
+    # All variance within the entity: what each adds is its size squared, 36 and twelve times 1.
+    assert found.terms[0].freedom == pytest.approx(1 + (36 + 12) ** 2 / (36**2 + 12))
 
 
 def test_the_smallest_effect_has_eighty_percent_power():

@@ -152,6 +152,17 @@ def test_a_refused_contrast_is_inconclusive():
     assert (outcome.result, outcome.reason) == (INCONCLUSIVE, "not compared: another test split")
 
 
+def test_an_arm_that_was_compared_with_nothing_cannot_pass():
+    comparison = only(shown(RAG, "f1", low=0.1, high=0.2))
+    crashed = arm("lora")  # all its runs failed, or it is missing from a table
+    comparison = replace(comparison, arms=(*comparison.arms, crashed))
+    outcome = judge(parse_gate("f1 < 0"), comparison, THESE_WEIGHTS)
+    assert (outcome.result, outcome.reason) == (INCONCLUSIVE, "lora was compared with nothing")
+    assert exit_code([outcome], require_shown=True) == 1
+    named = judge(parse_gate("rag.f1 < 0"), comparison, THESE_WEIGHTS)
+    assert named.result == PASS
+
+
 def test_nothing_to_compare_is_inconclusive():
     comparison = replace(COMPARISON, contrasts=(), results=(), costs=())
     assert judge(parse_gate("f1 < 0"), comparison, THESE_WEIGHTS).result == INCONCLUSIVE

@@ -1,0 +1,32 @@
+"""A process that forks commands, and a sweep that nobody disturbed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from harness.record import read_rows
+
+from .forks import Forks
+from .sweeps import Sweep, make_model
+
+ARMS = ["closed_book", "rag_bm25", "lora"]
+CELLS = (f"method={','.join(ARMS)}",)
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    with Forks() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def undisturbed(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    """Three cells that nobody killed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    sweep = Sweep(folder, make_model(folder / "model"), CELLS, seeds="0")
+    ended = forks.run(sweep.arguments, folder)
+    assert ended.code == 0, sweep.log()[-3000:]
+    assert [row["arm"] for row in read_rows(sweep.table)] == ARMS
+    return sweep

@@ -96,7 +96,9 @@ class Sweep:
         usual = sum(means.values()) / len(means)
         running = self.running()
         now = time.time()
-        left = sum(max(0.0, means.get(one.arm, usual) - (now - one.at)) for one in running)
+        # A clock that was set back must not make it longer.
+        gone = {one.cell: max(0.0, now - one.at) for one in running}
+        left = sum(max(0.0, means.get(one.arm, usual) - gone[one.cell]) for one in running)
         waiting = max(0, self.jobs - self.count(*ENDED) - len(running))
         return (left + waiting * usual) / max(1, len(running))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from harness.errors import RecordError
 from harness.foreign import Problems
 from harness.row import checked_run_id
 from harness.scores import prediction_lines
-from harness.tables import read_table
+from harness.tables import MISSING, read_table
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +34,12 @@ class Results:
         frame: one row a run, failed ones too: the columns of ``harness.columns`` with their types,
             ``folder`` (where predictions/ and probes/ lie), ``table`` (the file) and ``line``.
         problems: one line each: what was left out or emptied, and where.
+        missing: table -> columns of the schema that it lacks: what they would say is unknown.
     """
 
     frame: pd.DataFrame
     problems: tuple[str, ...]
+    missing: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def read_results(paths: Sequence[Path]) -> Results:
@@ -51,22 +53,27 @@ def read_results(paths: Sequence[Path]) -> Results:
     """
     problems = Problems()
     frames = []
+    missing = {}
+    fatal = []
     for table in _tables(paths, problems):
         try:
             frame = read_table(table, problems)
         except RecordError as error:
+            fatal.append(str(error))
             problems.add(str(table), str(error))
             continue
         if frame.empty:
-            problems.add(str(table), f"{table}: no run in it can be read")
+            fatal.append(f"{table}: no run in it can be read")
+            problems.add(str(table), fatal[-1])
             continue
+        missing[str(table)] = frame.attrs.pop(MISSING)
         frame["folder"], frame["table"] = str(table.parent), str(table)
         frames.append(frame.astype({"folder": object, "table": object}))
     if not frames:
-        why = problems.lines()
+        why = list(dict.fromkeys((*(" ".join(one.split()) for one in fatal), *problems.lines())))
         raise RecordError("; ".join(why[:3]) or "no results are named: give a table or a folder")
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-    return Results(_without_copies(frame, problems), problems.lines())
+    return Results(_without_copies(frame, problems), problems.lines(), missing)
 
 
 def load_results(*paths: str | Path) -> pd.DataFrame:

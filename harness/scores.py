@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from harness.errors import RecordError
 from harness.foreign import Problems, json_lines
 from harness.measures.definitions import PROBES
+from harness.ranges import ROUNDING, SHARES
 
 Scores = NDArray[np.float64]
 
@@ -217,8 +218,25 @@ def _measures(
                 continue
             if name not in found:
                 found[name] = np.full(len(numbers), np.nan)
-            found[name][places] = table[:, position]
+            scores = table[:, position]
+            if name in SHARES:
+                scores = _from_0_to_1(path, name, lines, scores, problems)
+            found[name][places] = scores
     return found
+
+
+def _from_0_to_1(
+    path: Path, name: str, lines: Sequence[int], scores: Scores, problems: Problems
+) -> Scores:
+    """The scores of a share; what lies outside 0 to 1 is NaN, but for rounding."""
+    wrong = (scores < -ROUNDING) | (scores > 1 + ROUNDING)
+    for at in np.flatnonzero(wrong):
+        problems.add(
+            f"{path}: {name!r}",
+            f"{path}, line {lines[int(at)]}: {name!r} is {scores[at]:g}, which is not from 0 to 1; "
+            "it is left out",
+        )
+    return np.clip(np.where(wrong, np.nan, scores), 0.0, 1.0)
 
 
 def _finite(

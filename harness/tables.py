@@ -22,6 +22,7 @@ from harness.cells import read_cells
 from harness.columns import COLUMNS, SCHEMA_VERSION, Column
 from harness.errors import RecordError, suggestion
 from harness.foreign import SHOWN, Problems, whole_text
+from harness.ranges import without_impossible
 from harness.row import RUN_ID, value_of
 
 NEEDED = ("run_id", "status", "arm")
@@ -29,6 +30,8 @@ NEEDED = ("run_id", "status", "arm")
 
 TABLE_COLUMNS = ("run_id", "status")
 """A file without these is no table of results."""
+
+MISSING = "missing"
 
 _INT64 = 2**63
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")  # what pandas writes of a column that has gaps
@@ -40,7 +43,8 @@ def read_table(path: Path, problems: Problems) -> pd.DataFrame:
     """The rows of one file: every column of the schema with its type, then ``line``.
 
     int is Int64, float float64 (NaN: missing), bool boolean, str and json object (None: missing).
-    Equal json cells share one object. What no column holds is kept in ``other_fields``.
+    Equal json cells share one object. What no column holds is kept in ``other_fields``. Columns
+    of the schema that the file lacks are named in ``.attrs[MISSING]``.
 
     Raises:
         RecordError: the file cannot be read, is empty, or is no table of results.
@@ -65,7 +69,10 @@ def _read_table(path: Path, problems: Problems) -> pd.DataFrame:
     )
     frame["other_fields"] = _with_unknown(frame["other_fields"], cells, path, problems)
     frame["line"] = np.array(numbers, dtype=np.int64)
-    return _identified(frame, path, problems)
+    frame = _identified(frame, path, problems)
+    without_impossible(frame, path, problems)
+    frame.attrs[MISSING] = frozenset(COLUMNS) - frozenset(cells)
+    return frame
 
 
 def _check_needed(path: Path, names: Iterable[str]) -> None:

@@ -108,6 +108,14 @@ def test_nothing_at_all_to_read_is_one_clear_error(tmp_path):
         read_results([tmp_path / "missing.csv"])
     with pytest.raises(RecordError, match=r"holds no runs\.csv"):
         read_results([tmp_path])
+
+
+def test_of_a_table_without_rows_the_fatal_reason_is_said_first(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("run_id,status,arm\n")
+    with pytest.raises(RecordError) as caught:
+        read_results([path])
+    assert str(caught.value).startswith(f"{path}: no run in it can be read; ")
     with pytest.raises(RecordError, match=r"give a table or a folder"):
         load_results()
 

@@ -2,6 +2,7 @@
 
 import csv
 import gc
+import json
 import math
 from pathlib import Path
 
@@ -88,7 +89,7 @@ TEXT = st.text(alphabet=st.one_of(st.sampled_from("=+-@'\"\t\r\n, "), st.charact
 
 
 @settings(deadline=None, max_examples=30)
-@given(TEXT, TEXT, st.floats(allow_nan=False, allow_infinity=False), st.booleans())
+@given(TEXT, TEXT, st.floats(0, 1), st.booleans())
 def test_whatever_the_strict_reader_reads_is_read_alike(
     tmp_path_factory, notes, parity, figure, merged
 ):
@@ -412,3 +413,68 @@ def test_no_bytes_bring_the_reader_down(tmp_path_factory, junk, start, cut):
         return
     assert set(frame["status"]) <= {"ok", "failed"}
     assert frame["run_id"].is_unique
+
+
+INTERVALS = ["run_id", "status", "arm", "exact_match", "exact_match_low", "exact_match_high"]
+
+
+@pytest.mark.parametrize("ends", [("0.6", "0.9"), ("0.1", "0.4"), ("0.9", "0.1")])
+def test_an_interval_that_does_not_hold_its_mean_counts_as_unknown(tmp_path, ends):
+    good = ["r2", "ok", "rag", "0.5", "0.4", "0.6"]
+    path = write(tmp_path / "runs.csv", INTERVALS, ["r1", "ok", "rag", "0.5", *ends], good)
+    frame, problems = read(path)
+    assert frame["exact_match"].tolist() == [0.5, 0.5]
+    assert frame["exact_match_low"].isna().tolist() == [True, False]
+    assert frame["exact_match_high"].isna().tolist() == [True, False]
+    assert problems == [
+        f"{path}, line 2: columns 'exact_match_low' and 'exact_match_high' hold {ends[0]} and "
+        f"{ends[1]}, which do not hold its mean, 0.5; the interval counts as unknown"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "limits"),
+    [
+        ("exact_match", "50", "0 to 1 (in percent?)"),
+        ("f1", "-0.1", "0 to 1"),
+        ("mrr", "1.5", "0 to 1 (in percent?)"),
+        ("facts_options_before", "1.01", "0 to 1 (in percent?)"),
+        ("forgetting_facts_options", "-1.2", "-1 to 1"),
+    ],
+)
+def test_a_share_that_cannot_be_is_left_out_and_named(tmp_path, column, cell, limits):
+    path = write(tmp_path / "runs.csv", [*INTERVALS[:3], column], ["r1", "ok", "rag", cell])
+    frame, problems = read(path)
+    assert math.isnan(frame[column][0])
+    assert problems == [
+        f"{path}, line 2: column '{column}' holds {cell}, which is not from {limits}; "
+        "the cell is left empty"
+    ]
+
+
+def test_harm_below_zero_and_losses_above_one_are_kept(tmp_path):
+    names = ["forgetting_facts_options", "text_loss_nats_before", "forgetting_text_loss_nats"]
+    cells = ["-0.5", "3.5", "1.5"]
+    path = write(tmp_path / "runs.csv", [*INTERVALS[:3], *names], ["r1", "ok", "rag", *cells])
+    frame, problems = read(path)
+    assert frame[names].to_numpy().tolist() == [[-0.5, 3.5, 1.5]]
+    assert problems == []
+
+
+def test_imported_figures_that_cannot_be_are_left_out_and_named(tmp_path):
+    others = {
+        "acc": {"value": 71.0, "unit": "share"},
+        "loss": {"value": 2.0, "low": 3.0, "high": 4.0, "unit": "nats"},
+        "good": {"value": 0.5, "low": 0.4, "high": 0.6, "unit": "share"},
+    }
+    header, cells = [*INTERVALS[:3], "other_measures"], ["ok", "rag", json.dumps(others)]
+    path = write(tmp_path / "runs.csv", header, ["r1", *cells], ["r2", *cells])
+    frame, problems = read(path)
+    kept = {"loss": others["loss"] | {"low": None, "high": None}, "good": others["good"]}
+    assert frame["other_measures"].tolist() == [kept, kept]
+    assert [line.removeprefix(f"{path}, ") for line in problems[:2]] == [
+        "line 2: other_measures: 'acc' is 71, which is not from 0 to 1 (in percent?); "
+        "it is left out",
+        "line 2: other_measures: 'loss' has 'low' and 'high' of 3 and 4, which do not hold its "
+        "mean, 2; the interval counts as unknown",
+    ]

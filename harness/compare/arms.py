@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ SETTINGS = tuple(
 DATA = ("model_identity", "split_sha256", "corpus_sha256")
 """What else seeds of one arm have in common."""
 
+SHORTEST = 8
+"""Digits of a hash that a reader sees at least."""
+
 IDENTITY = ("table", "experiment", "arm", "task", "model")
 
 
@@ -42,6 +46,7 @@ class Arm:
         source: the table that it stands in.
         key: settings and data, by which it is told from arms of the same name.
         failed: the rows of its failed runs.
+        weights_known: whether every run says if its weights are those of the base model.
     """
 
     summary: ArmSummary
@@ -49,6 +54,7 @@ class Arm:
     source: str
     key: dict[str, Any]
     failed: tuple[Row, ...] = ()
+    weights_known: bool = True
     # A baseline is asked the same for each of its contrasts.
     _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -77,10 +83,13 @@ class _Group:
     key: dict[str, Any]
     rows: list[Row] = field(default_factory=list)
     failed: list[Row] = field(default_factory=list)
+    silent: bool = False
 
 
-def line_up(frame: pd.DataFrame) -> tuple[list[Arm], list[str]]:
+def line_up(frame: pd.DataFrame, silent: Collection[str] = ()) -> tuple[list[Arm], list[str]]:
     """The arms that the runs of ``frame`` (from ``read_results``) make, and what was left out.
+
+    ``silent`` are the tables without a column ``adapter``: their rows do not say what was trained.
 
     Tables stay apart: a run repeated under another experiment's name is an arm of that one too.
     An arm counts each seed once: the latest run of it. A frozen arm's seeds are all there; whether
@@ -93,12 +102,15 @@ def line_up(frame: pd.DataFrame) -> tuple[list[Arm], list[str]]:
         if row.get("status") not in ("ok", "failed"):
             problems.append(f"{place(row)}: no status, ok or failed: left out")
     groups = _attach(_groups(finished), failed)
-    names = labels([_names(group) for group in groups])
+    for group in groups:
+        group.silent = group.key["table"] in silent
+    hashes = {name: shortened(group.key[name] for group in groups) for name in DATA}
+    names = labels([_names(group, hashes) for group in groups])
     differing = _differing(groups)
     arms = []
     for label, group in zip(names, groups, strict=True):
         runs, told = _one_a_seed(label, group.rows)
-        arms.append(_arm(label, group, runs, differing))
+        arms.append(_arm(label, group, runs, differing, hashes))
         problems += told
         problems += [
             f"{label}: run {row['run_id']} failed and is left out: {row.get('error') or 'no error'}"
@@ -118,12 +130,18 @@ def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def is_frozen(row: Row) -> bool:
-    """Whether the run's weights are those of the base model, as far as its row says."""
+def is_frozen(row: Row, silent: bool = False) -> bool | None:
+    """Whether the run's weights are those of the base model; None where its row does not say.
+
+    An empty ``adapter`` says so in our own rows alone: an imported row is silent, and so is one
+    of a table without that column (``silent``).
+    """
     if row.get("adapter"):
         return False
-    # An imported row may be silent about its adapter.
-    return row.get("forgetting_by_construction") is True or not row.get("source")
+    told = row.get("forgetting_by_construction")
+    if told is not None:
+        return bool(told)
+    return None if silent or row.get("source") else True
 
 
 def place(row: Row) -> str:
@@ -131,10 +149,23 @@ def place(row: Row) -> str:
     return f"{row.get('table')}, line {row.get('line')}"
 
 
-def short(value: object) -> str:
-    """A hash, cut to what a reader needs to tell two apart."""
-    text = str(value)
-    return f"{text[:4]}…" if len(text) > 8 else text
+def shortened(values: Iterable[object]) -> dict[object, str]:
+    """Each hash, cut to as many digits as tell it from the others, at least ``SHORTEST``."""
+    found = sorted({value for value in values if value is not None}, key=str)
+    texts = [str(value) for value in found]
+    # Sorted, the text that shares most digits with another stands beside it.
+    shared = [0, *(_shared(*pair) for pair in pairwise(texts)), 0]
+    cut = {}
+    for position, (value, text) in enumerate(zip(found, texts, strict=True)):
+        digits = max(SHORTEST, shared[position] + 1, shared[position + 1] + 1)
+        cut[value] = f"{text[:digits]}…" if len(text) > digits else text
+    return cut
+
+
+def _shared(one: str, other: str) -> int:
+    """How many digits both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def run_file(row: Row, kind: str) -> Path | None:
@@ -225,9 +256,9 @@ def _one_a_seed(label: str, rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     return sorted(runs, key=lambda row: (row.get("seed") is None, row.get("seed") or 0)), problems
 
 
-def _names(group: _Group) -> dict[str, Any]:
+def _names(group: _Group, hashes: Mapping[str, dict[object, str]]) -> dict[str, Any]:
     key = group.key
-    return key | {name: short(key[name]) for name in DATA if key[name] is not None}
+    return key | {name: hashes[name][key[name]] for name in DATA if key[name] is not None}
 
 
 def _differing(groups: Sequence[_Group]) -> list[str]:
@@ -238,9 +269,16 @@ def _differing(groups: Sequence[_Group]) -> list[str]:
     ]
 
 
-def _arm(label: str, group: _Group, runs: Sequence[Row], differing: Sequence[str]) -> Arm:
+def _arm(
+    label: str,
+    group: _Group,
+    runs: Sequence[Row],
+    differing: Sequence[str],
+    hashes: Mapping[str, dict[object, str]],
+) -> Arm:
     key = group.key
     known = (*runs, *group.failed)
+    frozen = [is_frozen(row, group.silent) for row in runs]
     summary = ArmSummary(
         label=label,
         arm=str(key["arm"]),
@@ -254,10 +292,11 @@ def _arm(label: str, group: _Group, runs: Sequence[Row], differing: Sequence[str
         questions=next((int(row["n_test"]) for row in runs if row.get("n_test")), None),
         failed=tuple(str(row["run_id"]) for row in group.failed),
         settings={
-            name: short(key[name]) if name in DATA else setting_text(key[name])
+            name: hashes[name][key[name]] if name in DATA else setting_text(key[name])
             for name in differing
             if key.get(name) not in (None, "")
         },
-        frozen=bool(runs) and all(is_frozen(row) for row in runs),
+        frozen=bool(runs) and all(frozen),
     )
-    return Arm(summary, tuple(runs), str(key["table"]), key, tuple(group.failed))
+    told = None not in frozen
+    return Arm(summary, tuple(runs), str(key["table"]), key, tuple(group.failed), told)

@@ -6,10 +6,10 @@ What a row does not say is unknown: it neither refuses nor vouches for a compari
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.compare.arms import DATA, SETTINGS, Arm, short
+from harness.compare.arms import DATA, SETTINGS, Arm, shortened
 from harness.compare.labels import setting_text
 from harness.measures.costs import TIMED
 
@@ -57,15 +57,28 @@ def marks(baseline: Arm, arm: Arm) -> list[str]:
             found.append(f"other seeds: {_seeds(ours)} against {_seeds(theirs)}")
     if _other_device(baseline, arm):
         found.append("another device: costs that depend on it are not tested")
-    for one in (baseline, arm):
-        sources = sorted(one.known("source"))
-        if sources:
-            found.append(f"{one.label} was imported from {', '.join(sources)}")
-        if not _all_known(one, "split_sha256"):
-            found.append(f"test split of {one.label} not known: questions are matched by id")
-        if len(one.runs) > 1 and None in one.summary.seeds:
-            found.append(f"seeds of {one.label} not known: each of its runs counts as one")
-    return found
+    return [*found, *(mark for one in (baseline, arm) for mark in _marks_of(one))]
+
+
+def _marks_of(arm: Arm) -> Iterator[str]:
+    """Where an arm came from, and what its rows do not say."""
+    sources = sorted(arm.known("source"))
+    if sources:
+        yield f"{arm.label} was imported from {', '.join(sources)}"
+    if not _all_known(arm, "split_sha256"):
+        yield f"test split of {arm.label} not known: questions are matched by id"
+    if not arm.weights_known:
+        yield f"whether {arm.label} was trained is not known: not taken as frozen"
+    if len(arm.runs) > 1 and None in arm.summary.seeds:
+        yield f"seeds of {arm.label} not known: each of its runs counts as one"
+
+
+def one_model(baseline: Arm, arm: Arm) -> bool:
+    """Whether both rows say that the two began as one model."""
+    columns = ("model_identity", "model")
+    column = next((name for name in columns if baseline.known(name) and arm.known(name)), "model")
+    found = baseline.known(column) | arm.known(column)
+    return len(found) == 1 and all(_all_known(one, column) for one in (baseline, arm))
 
 
 def other_version(baseline: Arm, arm: Arm, measure: str) -> str:
@@ -157,11 +170,21 @@ def _assumed(arm: Arm, cost: str) -> dict[str, set[str]]:
 
 
 def _against(what: str, baseline: Arm, arm: Arm, column: str, colon: bool = True) -> str:
-    return f"{what}{':' if colon else ''} {_text(baseline, column)} against {_text(arm, column)}"
+    ours, theirs = (_listed(found) for found in _told(baseline, arm, column))
+    return f"{what}{':' if colon else ''} {ours} against {theirs}"
+
+
+def _told(baseline: Arm, arm: Arm, column: str) -> list[set[Any]]:
+    """What both say in a column, hashes cut to what tells them apart."""
+    both = [set(one.known(column)) for one in (baseline, arm)]
+    if column not in DATA:
+        return both
+    cut = shortened(both[0] | both[1])
+    return [{cut[value] for value in found} for found in both]
 
 
 def _text(arm: Arm, column: str) -> str:
-    return _listed({short(value) if column in DATA else value for value in arm.known(column)})
+    return _listed(set(arm.known(column)))
 
 
 def _seeds(seeds: Sequence[int | None]) -> str:

@@ -45,7 +45,8 @@ def compare(paths: Sequence[Path], options: Options) -> Comparison:
     """
     results = read_results(paths)
     problems = list(results.problems)
-    arms, told = line_up(results.frame)
+    silent = [table for table, columns in results.missing.items() if "adapter" in columns]
+    arms, told = line_up(results.frame, silent)
     problems += told
     arms = restricted(arms, options.arms, options.baseline)
     pairs, told = choose(arms, options.baseline, options.has_gates)

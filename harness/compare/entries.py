@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.compare.align import Aligned, Pair, pair, unharmed
 from harness.compare.arms import Arm
-from harness.compare.comparable import other_version, version_note
+from harness.compare.comparable import one_model, other_version, version_note
 from harness.compare.estimate import (
     Estimate,
     Reported,
@@ -64,24 +64,27 @@ def entries(
     return found
 
 
-def is_bounded(measure: Known, matrices: Sequence[Matrix]) -> bool:
-    """Whether no question's difference can exceed 1, which calls for care near the ceiling."""
+def is_bounded(measure: Known, matrices: Sequence[Matrix], one_start: bool = False) -> bool:
+    """Whether no question's difference can exceed 1, which calls for care near the ceiling.
+
+    ``one_start``: whether both arms had the same score of each probe item before training. Harm
+    is before − after, so only then do two harms differ by what stood after alone.
+    """
     low = min(float(matrix.min()) for matrix in matrices)
     high = max(float(matrix.max()) for matrix in matrices)
     if measure.name in FORGETTING:
-        # Harm to one item is before − after; both arms share what was before.
-        return measure.a_share and low >= -1 and high <= 1
+        return one_start and measure.a_share and low >= -1 and high <= 1
     if not (low >= 0 and high <= 1):
         return False
     return measure.a_share or all(bool(np.isin(matrix, (0.0, 1.0)).all()) for matrix in matrices)
 
 
-def weights_estimate(measure: Known, aligned: Aligned) -> Estimate | str:
-    """The difference for these trained weights; why there is none."""
+def weights_estimate(measure: Known, aligned: Aligned, one_start: bool = False) -> Estimate | str:
+    """The difference for these trained weights; why there is none. As ``is_bounded``."""
     count = len(aligned.baseline) if aligned.clusters is None else int(aligned.clusters.max()) + 1
     if count < 2:
         return "all questions are about one entity: no spread to estimate"
-    bounded = is_bounded(measure, (aligned.baseline, aligned.arm))
+    bounded = is_bounded(measure, (aligned.baseline, aligned.arm), one_start)
     if not bounded:
         spread = np.ptp(aligned.arm.mean(axis=1) - aligned.baseline.mean(axis=1))
         if spread == 0:
@@ -103,7 +106,7 @@ def _measure_entries(side: Side, measure: Known, primary: bool) -> list[Entry]:
         return _unpaired(side, measure, family, primary, marks)
     aligned, seeds = scores
     notes = (*marks, *aligned.notes)
-    weights = weights_estimate(measure, aligned)
+    weights = weights_estimate(measure, aligned, _one_start(side))
     found = [_entry(side, measure, THESE_WEIGHTS, family, weights, notes)]
     if isinstance(weights, Estimate):
         over = _over_seeds(side, measure, aligned, seeds)
@@ -152,6 +155,12 @@ def _harms(side: Side, measure: str) -> tuple[Scored, Scored] | str | None:
     return None if ours is None or theirs is None else (ours, theirs)
 
 
+def _one_start(side: Side) -> bool:
+    """Whether harm in both arms starts at one score, or is 0 in one of them."""
+    frozen = side.baseline.summary.frozen or side.arm.summary.frozen
+    return frozen or one_model(side.baseline, side.arm)
+
+
 def _over_seeds(
     side: Side, measure: Known, aligned: Aligned, scored: tuple[Scored, Scored]
 ) -> Estimate | str:
@@ -165,7 +174,7 @@ def _over_seeds(
         aligned.baseline,
         aligned.arm,
         aligned.clusters,
-        is_bounded(measure, (aligned.baseline, aligned.arm)),
+        is_bounded(measure, (aligned.baseline, aligned.arm), _one_start(side)),
         baseline_frozen=frozen[0],
         arm_frozen=frozen[1],
         same_seeds=ours.seeds == theirs.seeds and None not in ours.seeds,
@@ -183,6 +192,9 @@ def _unpaired(
     notes = (*marks, _why_unpaired(side, measure.name))
     bounded = measure.a_share and measure.name not in FORGETTING
     outcome = from_intervals(ours, theirs, bounded)
+    if isinstance(outcome, Estimate):
+        counts = [report.replicates(measure.name) for report in side.reports]
+        outcome = replace(outcome, baseline_seeds=counts[0], arm_seeds=counts[1])
     found = [_entry(side, measure, THESE_WEIGHTS, family, outcome, notes)]
     if primary:
         reason = "without each question's scores, seeds cannot be told from questions"
@@ -221,6 +233,8 @@ def _entry(
     notes: Sequence[str] = (),
 ) -> Entry:
     estimate = outcome if isinstance(outcome, Estimate) else None
+    shown = [(None, 1) if estimate else _shown(side, one, measure.name) for one in side.reports]
+    values, seeds = zip(*shown, strict=True)
     return Entry(
         contrast=side.contrast,
         measure=measure.name,
@@ -230,18 +244,21 @@ def _entry(
         family=family,
         estimate=estimate,
         reason=outcome if isinstance(outcome, str) else "",
-        baseline_value=None if estimate else _value(side, side.reports[0], measure.name),
-        arm_value=None if estimate else _value(side, side.reports[1], measure.name),
+        baseline_value=values[0],
+        arm_value=values[1],
         notes=tuple(notes),
+        baseline_seeds=seeds[0],
+        arm_seeds=seeds[1],
     )
 
 
-def _value(side: Side, report: Report, measure: str) -> float | None:
-    """What is shown of an arm where nothing is tested."""
+def _shown(side: Side, report: Report, measure: str) -> tuple[float | None, int]:
+    """What is shown of an arm where nothing is tested, and the replicates that it is a mean of."""
     value = report.mean(measure)
-    if value is None and measure not in FORGETTING:
-        scored = side.book.answers(report.arm)
-        matrix = None if scored is None else scored.measures.get(measure)
-        if matrix is not None:
-            value = float(np.nanmean(matrix))
-    return value
+    if value is not None:
+        return value, len(report.figures[measure])
+    scored = side.book.answers(report.arm) if measure not in FORGETTING else None
+    matrix = None if scored is None else scored.measures.get(measure)
+    if matrix is None:
+        return None, report.arm.summary.replicates
+    return float(np.nanmean(matrix)), matrix.shape[1]

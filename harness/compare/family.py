@@ -29,6 +29,7 @@ class Entry:
     Attributes:
         estimate: None where there is none; ``reason`` then says why.
         baseline_value, arm_value: shown where there is no estimate.
+        baseline_seeds, arm_seeds: the replicates that those are means of.
     """
 
     contrast: Contrast
@@ -42,6 +43,8 @@ class Entry:
     baseline_value: float | None = None
     arm_value: float | None = None
     notes: tuple[str, ...] = ()
+    baseline_seeds: int = 1
+    arm_seeds: int = 1
 
 
 def judge(
@@ -121,6 +124,8 @@ def _judged(entry: Entry, tested: tuple[float, float] | None, margin: float | No
             arm_value=entry.arm_value,
             difference=known,
             verdict=NOT_TESTED,
+            baseline_seeds=entry.baseline_seeds,
+            arm_seeds=entry.arm_seeds,
             reason=entry.reason,
             notes=entry.notes,
         )

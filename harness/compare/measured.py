@@ -142,15 +142,22 @@ class Report:
         """
         if measure not in self.figures:
             return f"{self.arm.label} has no {measure}"
-        full = [
-            (one.mean, one.low, one.high, one.n or 0)
-            for one in self.figures[measure]
-            if one.low is not None and one.high is not None
-        ]
+        full = self._full(measure)
         if not full:
             return f"{self.arm.label} has neither predictions nor an interval for {measure}"
         mean, low, high = (sum(one[i] for one in full) / len(full) for i in range(3))
         return Reported(mean=mean, low=low, high=high, n=min(one[3] for one in full))
+
+    def replicates(self, measure: str) -> int:
+        """The runs that ``interval`` is an average of; 1 for what is known by construction."""
+        return len(self._full(measure)) or 1
+
+    def _full(self, measure: str) -> list[tuple[float, float, float, int]]:
+        return [
+            (one.mean, one.low, one.high, one.n or 0)
+            for one in self.figures.get(measure, ())
+            if one.low is not None and one.high is not None
+        ]
 
 
 def _counted_in(measure: str) -> str:

@@ -41,6 +41,8 @@ def question_cost_entries(side: Side, wanted: Collection[str]) -> list[Entry]:
                 baseline_value=None if estimate else float(aligned.baseline.mean()),
                 arm_value=None if estimate else float(aligned.arm.mean()),
                 notes=aligned.notes,
+                baseline_seeds=aligned.baseline.shape[1],
+                arm_seeds=aligned.arm.shape[1],
             )
         )
     return found

@@ -117,6 +117,8 @@ def _entry(
         baseline_value=ours.mean if ours and not estimate else None,
         arm_value=theirs.mean if theirs and not estimate else None,
         notes=(*cost_notes(*arms, name), *_repeated(arms, known)),
+        baseline_seeds=len(ours.own) if ours else 0,
+        arm_seeds=len(theirs.own) if theirs else 0,
     )
 
 

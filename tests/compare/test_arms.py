@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.compare.arms import line_up
+from harness.compare.arms import line_up, shortened
 from tests.compare.folders import OTHER_SPLIT, arms, frame, row
 
 LORA = {"arm": "lora", "adapter": "lora", "rank": 16, "learning_rate": 0.001}
@@ -52,7 +52,10 @@ def test_top_k_set_in_the_config_makes_an_arm():
 
 def test_seeds_of_another_split_are_another_arm():
     found = arms(row(), row(seed=1, split_sha256=OTHER_SPLIT))
-    assert list(found) == ["closed_book[split_sha256=1a2b…]", "closed_book[split_sha256=3c4d…]"]
+    assert list(found) == [
+        "closed_book[split_sha256=1a2b1a2b…]",
+        "closed_book[split_sha256=3c4d3c4d…]",
+    ]
 
 
 def test_a_failed_run_is_listed_and_counts_for_nothing():
@@ -134,3 +137,30 @@ def test_weights_are_frozen_without_an_adapter_unless_an_imported_row_is_silent(
     assert not arms(row(source="lm-eval: a.json"))["closed_book"].summary.frozen
     told = row(source="lm-eval: a.json", forgetting_by_construction=True)
     assert arms(told)["closed_book"].summary.frozen
+
+
+def test_weights_are_not_taken_as_frozen_where_the_table_has_no_column_for_the_adapter():
+    table = "results/mine/runs.csv"
+    (arm,), _ = line_up(frame(row(), row(seed=1)), silent=[table])
+    assert (arm.summary.frozen, arm.weights_known) == (False, False)
+    told = [row(forgetting_by_construction=True), row(seed=1, forgetting_by_construction=True)]
+    (arm,), _ = line_up(frame(*told), silent=[table])
+    assert (arm.summary.frozen, arm.weights_known) == (True, True)
+
+
+def test_hashes_are_cut_to_what_tells_them_apart_and_to_eight_digits_at_least():
+    alike, unlike, other = "abcdefgh12" + "0" * 54, "abcdefgh13" + "0" * 54, "ff" * 32
+    assert shortened([alike, unlike, other, None]) == {
+        alike: "abcdefgh12…",
+        unlike: "abcdefgh13…",
+        other: "ffffffff…",
+    }
+    assert shortened(["main", "main"]) == {"main": "main"}
+
+
+def test_arms_of_two_splits_whose_hashes_begin_alike_have_labels_of_their_own():
+    found = arms(row(split_sha256="1" * 12 + "a" * 52), row(seed=1, split_sha256="1" * 64))
+    assert list(found) == [
+        f"closed_book[split_sha256={'1' * 12}a…]",
+        f"closed_book[split_sha256={'1' * 13}…]",
+    ]

@@ -35,7 +35,7 @@ def test_another_task_is_refused():
 
 def test_another_split_is_refused():
     found = refusal(*pair_of({}, {"split_sha256": OTHER_SPLIT}))
-    assert found == "other test questions: split 1a2b… against 3c4d…"
+    assert found == "other test questions: split 1a2b1a2b… against 3c4d3c4d…"
 
 
 def test_an_unknown_split_is_not_refused_but_marked():
@@ -48,11 +48,10 @@ def test_an_unknown_split_is_not_refused_but_marked():
     ("theirs", "mark"),
     [
         ({"model": "large"}, "other model: tiny against large"),
-        ({"corpus_sha256": "d0" * 32}, "another corpus: c0c0… against d0d0…"),
+        ({"corpus_sha256": "d0" * 32}, "another corpus: c0c0c0c0… against d0d0d0d0…"),
         ({"max_new_tokens": 5}, "other settings: max_new_tokens 20 against 5"),
         ({"device": "GPU"}, "another device: costs that depend on it are not tested"),
         ({"parity": "other facts"}, "other parity: same facts against other facts"),
-        ({"source": "peft: a.json"}, "b was imported from peft: a.json"),
     ],
 )
 def test_what_differs_is_marked(theirs, mark):
@@ -131,3 +130,12 @@ def test_a_shared_device_and_unknown_sources_are_noted():
     assert cost_notes(*both, "answer_seconds") == ["other processes used the device while a ran"]
     assert "energy source of b not known" in cost_notes(*both, "total_energy_kwh")
     assert cost_notes(*both, "prompt_tokens") == []
+
+
+def test_an_imported_arm_that_does_not_say_what_was_trained_is_marked():
+    imported = "b was imported from peft: a.json"
+    assert marks(*pair_of({}, {"source": "peft: a.json"})) == [
+        imported,
+        "whether b was trained is not known: not taken as frozen",
+    ]
+    assert marks(*pair_of({}, {"source": "peft: a.json", "adapter": "lora"}))[-1] == imported

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 
 from harness.compare.comparison import compare
@@ -139,7 +140,7 @@ def test_another_split_is_refused_and_the_others_are_compared(tmp_path):
     found = run(tmp_path)
     refused = {c.name: c.refused for c in found.contrasts}
     assert refused["rag − closed_book"] == ""
-    assert refused["lora − rag"] == "other test questions: split 1a2b… against 3c4d…"
+    assert refused["lora − rag"] == "other test questions: split 1a2b1a2b… against 3c4d3c4d…"
     assert {t.contrast.name for t in found.results} == {"rag − closed_book"}
 
 
@@ -389,3 +390,60 @@ def test_tokens_are_compared_question_by_question(tmp_path):
     answer = the_test(found, "answer_tokens")
     assert answer.says == "not tested: the same difference on every question: no spread to test by"
     assert answer.difference == 0.0
+
+
+def test_a_table_without_the_column_adapter_makes_no_arm_frozen(tmp_path):
+    for seed in (0, 1, 2):
+        write_run(tmp_path, answers(10), seed=seed)
+        write_run(tmp_path, answers(20 + seed), arm="other", seed=seed)
+    frame = pd.read_csv(tmp_path / "runs.csv", dtype=str, keep_default_na=False)
+    frame.drop(columns="adapter").to_csv(tmp_path / "runs.csv", index=False)
+    found = compare([tmp_path], Options())
+    assert [(arm.frozen, arm.replicates) for arm in found.arms] == [(False, 3), (False, 3)]
+    assert "whether other was trained is not known: not taken as frozen" in found.contrasts[0].marks
+
+
+@pytest.mark.parametrize(
+    ("other", "bounded"),
+    [({}, True), ({"model": "larger"}, False), ({**LORA, "arm": "frozen", "adapter": None}, True)],
+)
+def test_forgetting_is_bounded_only_where_both_arms_began_as_one_model(tmp_path, other, bounded):
+    harm = {f"i{n}": float(n < 8) for n in range(40)}
+    gain = {f"i{n}": -float(n > 30) for n in range(40)}
+    write_run(tmp_path, answers(9), harm=harm, **LORA)
+    write_run(tmp_path, answers(9), harm=gain, **{"arm": "b", "adapter": "lora"} | other)
+    found = run(tmp_path, measures=("forgetting_facts_options",))
+    assert the_test(found, "forgetting_facts_options").method.startswith("Bonett") is bounded
+
+
+def test_the_runs_behind_figures_that_are_not_tested_are_counted(tmp_path):
+    for seed in range(2):
+        write_run(tmp_path, None, **LORA, seed=seed, exact_match=0.5)
+    write_run(tmp_path, None, exact_match=0.4)
+    one = the_test(run(tmp_path), "exact_match")
+    assert (one.verdict, one.baseline_seeds, one.arm_seeds) == (NOT_TESTED, 1, 2)
+
+
+def test_the_runs_behind_reported_intervals_are_counted(tmp_path):
+    for seed in range(3):
+        write_run(tmp_path, None, **LORA, seed=seed, **INTERVAL)
+    write_run(tmp_path, None, **INTERVAL)
+    one = the_test(run(tmp_path), "exact_match")
+    assert (one.paired, one.baseline_seeds, one.arm_seeds) == (False, 1, 3)
+
+
+def test_the_readings_behind_a_cost_that_is_not_tested_are_counted(tmp_path):
+    for seed in range(2):
+        write_run(tmp_path, answers(9), **LORA, seed=seed, total_energy_kwh=1.0 + seed)
+    write_run(tmp_path, answers(9), total_energy_kwh=1.0)
+    (one,) = [t for t in run(tmp_path).costs if t.measure == "total_energy_kwh"]
+    assert (one.verdict, one.baseline_seeds, one.arm_seeds) == (NOT_TESTED, 1, 2)
+
+
+def test_a_row_whose_interval_is_impossible_is_shown_and_not_tested(tmp_path):
+    write_run(tmp_path, None, **INTERVAL)
+    write_run(tmp_path, None, **RAG, **INTERVAL | {"exact_match_low": 0.55})
+    found = run(tmp_path)
+    one = the_test(found, "exact_match")
+    assert (one.verdict, one.arm_value) == (NOT_TESTED, 0.5)
+    assert any("line 3: columns 'exact_match_low' and" in line for line in found.problems)

@@ -27,6 +27,8 @@ CONFIDENCE = 0.95
 STORED = {"popularity": "bucket"}
 """A number -> the column in which the task names its bucket."""
 
+AS_STORED = "buckets as the task stored them"
+
 NOT_COLUMNS = ("question_id", "metrics")
 
 
@@ -37,7 +39,7 @@ class Bucketed:
     Attributes:
         codes: position in ``order``; -1 for none.
         order: the names of the buckets.
-        made: how they were made, if not as stored.
+        made: how they were made, if not by the column's own values.
     """
 
     codes: Numbers
@@ -77,8 +79,9 @@ def bucketed(scored: Scored, column: str) -> Bucketed:
     """
     values = scored.columns[column]
     stored = scored.columns.get(STORED.get(column, ""))
+    made = ""
     if stored is not None and any(stored):
-        values = stored
+        values, made = stored, AS_STORED
     if any(isinstance(value, list | dict) for value in values):
         raise ConfigError(f"--by: column '{column}' holds lists, which make no buckets")
     numbers = [value for value in values if _is_number(value)]
@@ -89,7 +92,9 @@ def bucketed(scored: Scored, column: str) -> Bucketed:
     present = sorted((v for v in dict.fromkeys(values) if not _is_empty(v)), key=_rank)
     order = tuple(dict.fromkeys(map(_text, present)))
     place = {value: order.index(_text(value)) for value in present}
-    return Bucketed(np.array([place.get(value, -1) for value in values], dtype=np.int64), order)
+    return Bucketed(
+        np.array([place.get(value, -1) for value in values], dtype=np.int64), order, made
+    )
 
 
 def by_bucket(
@@ -132,7 +137,8 @@ def by_bucket(
         p=p,
         p_adjusted=None,
         method=f"{method}; {buckets.made}" if buckets.made else method,
-        left_out=int((~inside).sum()),
+        left_out=int((codes < 0).sum()),
+        beyond=int((~inside & (codes >= 0)).sum()),
     )
     return found, problems
 

@@ -152,6 +152,8 @@ class ByBucket:
     Attributes:
         p: of equal effects in all buckets (interaction); None where it cannot be tested.
         p_adjusted: Holm-adjusted over the interactions that were tested.
+        left_out: questions without a value of the column.
+        beyond: questions of buckets that are too many to be shown; not in the test either.
     """
 
     contrast: Contrast
@@ -162,6 +164,19 @@ class ByBucket:
     p_adjusted: float | None
     method: str
     left_out: int = 0
+    beyond: int = 0
+
+    @property
+    def not_shown(self) -> tuple[str, ...]:
+        """What is said of the questions that stand in no bucket shown, one phrase a kind."""
+        found = []
+        if self.left_out:
+            found.append(f"{_questions(self.left_out)} without a value of {self.column}")
+        if self.beyond:
+            found.append(
+                f"{_questions(self.beyond)} of buckets beyond the {len(self.buckets)} shown"
+            )
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -200,3 +215,7 @@ class Comparison:
     by: tuple[ByBucket, ...] = ()
     problems: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+
+
+def _questions(count: int) -> str:
+    return f"{count:,} question{'' if count == 1 else 's'}"

@@ -146,10 +146,10 @@ def _bucket_table(column: str, measure: str, unit: str, effects: Sequence[ByBuck
 
 def _interaction(effect: ByBucket) -> str:
     name = f"{effect.contrast.arm} against {effect.contrast.baseline}"
-    left_out = f" {effect.left_out:,} questions without a bucket are left out."
-    tail = left_out if effect.left_out else ""
+    tail = f" Left out: {'; '.join(effect.not_shown)}." if effect.not_shown else ""
     if effect.p is None:
-        return f"{name}: whether the effect differs between buckets was not tested.{tail}"
+        why = f" ({effect.method})" if effect.method else ""
+        return f"{name}: whether the effect differs between buckets was not tested{why}.{tail}"
     p = effect.p if effect.p_adjusted is None else effect.p_adjusted
     return f"{name}: equal effects in all buckets, adjusted p {_p(p)} ({effect.method}).{tail}"
 

@@ -43,6 +43,18 @@ def test_popularity_is_split_by_the_buckets_that_the_task_stored():
     assert found == ["low", "high", ""]
 
 
+def test_that_buckets_of_popularity_are_those_stored_is_said_with_the_method(tmp_path):
+    fields = {
+        f"q{n}": {"popularity": float(n), "bucket": "low" if n < 20 else "high"} for n in range(40)
+    }
+    ours = {f"q{n}": float(n % 3 == 0) for n in range(40)}
+    theirs = {f"q{n}": float(n % 2) for n in range(40)}
+    found = only(compared(tmp_path, fields, ours, theirs, "popularity"))
+    assert found.method.endswith("; buckets as the task stored them")
+    found = only(compared(tmp_path / "other", fields, ours, theirs, "bucket"))
+    assert "stored" not in found.method
+
+
 def test_popularity_without_stored_buckets_is_cut_into_terciles():
     values = [float(number) for number in range(12)]
     found = split("popularity", values, bucket=[""] * 12)
@@ -99,7 +111,8 @@ def test_questions_without_a_bucket_are_counted(tmp_path):
     fields = {f"q{n}": {"relation": "ab"[n % 2] if n < 30 else ""} for n in range(40)}
     ours = {f"q{n}": float(n % 3 == 0) for n in range(40)}
     found = only(compared(tmp_path, fields, ours, ours, "relation"))
-    assert found.left_out == 10
+    assert (found.left_out, found.beyond) == (10, 0)
+    assert found.not_shown == ("10 questions without a value of relation",)
     assert sum(bucket.n for bucket in found.buckets) == 30
 
 
@@ -110,7 +123,8 @@ def test_beyond_thirty_buckets_the_largest_are_shown_and_it_is_said(tmp_path):
     one = only(found)
     assert len(one.buckets) == MOST_BUCKETS
     assert one.buckets[-1].value == "r39"
-    assert (one.buckets[-1].n, one.left_out) == (12, 20)
+    assert (one.buckets[-1].n, one.left_out, one.beyond) == (12, 0, 20)
+    assert one.not_shown == ("20 questions of buckets beyond the 30 shown",)
     assert any("10 of 40 buckets are left out" in line for line in found.problems)
 
 

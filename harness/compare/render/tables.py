@@ -222,6 +222,5 @@ def _interaction_notes(by: ByBucket, alpha: float) -> tuple[str, ...]:
             f"that the effect differs between buckets {shown}: p {p_value(by.p, alpha)}, "
             f"adjusted {p_value(by.p_adjusted, alpha)} ({by.method})"
         )
-    if by.left_out:
-        notes.append(f"{by.left_out:,} questions without a value of {by.column} are left out")
+    notes += [f"left out: {what}" for what in by.not_shown]
     return tuple(plain(note) for note in notes)

@@ -32,7 +32,7 @@ from harness.report.encodings import (
 from harness.report.pareto import front
 from harness.report.placement import Box, Place, place_names
 from harness.report.quantities import label, scale
-from harness.report.readings import Arm, Reading, higher_is_better, unit_of
+from harness.report.readings import MONEY, Arm, Reading, higher_is_better, unit_of
 
 HEIGHT = 340
 SIZES = ((560.0, float(HEIGHT)), (300.0, float(HEIGHT)))
@@ -40,6 +40,15 @@ SIZES = ((560.0, float(HEIGHT)), (300.0, float(HEIGHT)))
 
 DECADE = 10.0
 """Costs that span more are drawn on a log scale."""
+
+SPENT = (
+    "total_energy_kwh",
+    MONEY,
+    "answer_seconds",
+    "latency_p50_seconds",
+    "setup_seconds",
+)
+"""Costs that are drawn, in this order: time in batches and the latency of one are two things."""
 
 Known = Sequence[tuple[Arm, Reading, Reading]]
 """Arm, cost, accuracy."""
@@ -73,15 +82,11 @@ class Axis:
 
 
 def pareto_charts(arms: Sequence[Arm], measure: str) -> list[Figure]:
-    """The measure against energy, time to answer, setup time and each kind of forgetting.
+    """The measure against each of ``SPENT`` and each kind of forgetting.
 
     A chart needs two arms whose figures are known; forgetting, one arm whose weights changed.
     """
-    answering = next(
-        (name for name in ("answer_seconds", "latency_p50_seconds") if _known(arms, name, measure)),
-        "answer_seconds",
-    )
-    costs = ["total_energy_kwh", answering, "setup_seconds"]
+    costs = list(SPENT)
     changed = [arm for arm in arms if not arm.frozen]
     costs += [name for name in FORGETTING if any(arm.read(name) for arm in changed)]
     known = {cost: _known(arms, cost, measure) for cost in costs}

@@ -41,6 +41,7 @@ LABELS = {
     "emissions_kg": "emissions",
     "peak_memory_gib": "peak memory",
     "peak_gpu_memory_gib": "peak GPU memory",
+    "api_cost_usd": "money paid to an endpoint",
     "prompt_tokens": "prompt tokens",
     "answer_tokens": "generated tokens",
 }

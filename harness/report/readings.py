@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from harness.columns import COLUMNS
 from harness.measures.costs import costs
 from harness.measures.definitions import COSTS, MEASURES
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 32
 """Characters of a name that a chart shows; the rest is an ellipsis."""
+
+MONEY = "api_cost_usd"
+"""The one figure in money that rows have: what an endpoint was paid."""
 
 Row = dict[str, Any]
 
@@ -108,6 +112,8 @@ def read_arms(
 def unit_of(measure: str, arms: Sequence[Arm]) -> str:
     """The measure's unit: from its definition, else as the rows state it, else ""."""
     known = MEASURES.get(measure) or COSTS.get(measure)
+    if measure == MONEY:
+        return COLUMNS[MONEY].unit
     return known.unit if known else str(_stated(measure, "unit", arms) or "")
 
 

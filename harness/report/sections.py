@@ -16,6 +16,7 @@ from harness.report.drawing import Figure
 from harness.report.gather import ReportData
 from harness.report.headline import headline
 from harness.report.provenance import problems, provenance_tables
+from harness.report.readings import MONEY
 from harness.report.tables import Table
 from harness.report.text import one_line
 
@@ -35,6 +36,8 @@ class Section:
 
 IN_PAGE = "What each arm answered, and what it was given to read: the list is in report.html."
 NOT_LISTED = "No predictions were kept, so no question can be listed."
+
+NO_MONEY = "What an arm costs in money is not recorded: no run was priced at an endpoint."
 
 _CHARTS = {
     "contrasts": "contrasts",
@@ -71,7 +74,7 @@ def sections(data: ReportData, figures: Sequence[Figure], listed: bool = False) 
             figures=charts("contrasts"),
             tables=tuple(contrast_tables(data.comparison)),
         ),
-        Section("pareto", "What accuracy costs", figures=charts("pareto")),
+        Section("pareto", "What accuracy costs", _money(data, charts("pareto")), charts("pareto")),
         Section(
             "forgetting",
             "Forgetting by probe",
@@ -121,6 +124,16 @@ def _contrast_lines(data: ReportData) -> tuple[str, ...]:
         for remark, names in remarks.items()
     ]
     return tuple(lines) or ("Differences are arm − baseline.",)
+
+
+def _money(data: ReportData, drawn: Sequence[Figure]) -> tuple[str, ...]:
+    """That money is not drawn, where other costs are."""
+    if not drawn or any(f"_{MONEY}_" in figure.name for figure in drawn):
+        return ()
+    paid = [arm.label for arm in data.arms if arm.values(MONEY)]
+    if not paid:
+        return (NO_MONEY,)
+    return (f"Money is recorded of {one_line(', '.join(paid), 200)} alone, so it is not drawn.",)
 
 
 def _placed(figures: Sequence[Figure]) -> Callable[[str], tuple[Figure, ...]]:

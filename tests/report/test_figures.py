@@ -83,6 +83,23 @@ def test_a_chart_of_each_kind_keeps_to_the_schema_of_vega_lite(drawn, name):
     alt.Chart.from_dict(drawn[name].chart)  # raises SchemaValidationError
 
 
+def test_latency_is_drawn_beside_the_time_in_batches_and_money_where_it_is_known():
+    common = {"prefill_seconds": 2.0, "latency_p50_seconds": 0.1}
+    rows = [
+        run("a", **exact_match(0.1, 0.05, 0.2), **common, api_cost_usd=0.5),
+        run("b", **exact_match(0.6, 0.5, 0.7), **common, api_cost_usd=2.0),
+    ]
+    drawn = draw(*rows)
+    assert [name for name in drawn if name.startswith("pareto")] == [
+        "pareto_api_cost_usd_exact_match",
+        "pareto_answer_seconds_exact_match",
+        "pareto_latency_p50_seconds_exact_match",
+        "pareto_setup_seconds_exact_match",
+    ]
+    titles = axis_titles(drawn["pareto_api_cost_usd_exact_match"])
+    assert "money paid to an endpoint, US$ (lower is better)" in titles
+
+
 def test_every_chart_fills_its_container_and_has_no_config(drawn):
     for figure in drawn.values():
         assert "config" not in figure.chart

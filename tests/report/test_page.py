@@ -154,3 +154,8 @@ def test_a_report_of_rows_without_predictions_says_so(tmp_path: Path) -> None:
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert "No predictions were kept, so no question can be listed." in text
     assert 'id="filters"' not in text
+
+
+def test_that_money_is_not_recorded_is_said_beside_the_other_costs(text: str) -> None:
+    section = text.split('id="pareto"')[1].split("</section>", maxsplit=1)[0]
+    assert "What an arm costs in money is not recorded" in section

@@ -61,11 +61,13 @@ def answer(comparison: Comparison) -> Answer:
     """The question and its answer, from the primary verdicts alone."""
     tests = primary_tests(comparison)
     if not any(test.verdict != NOT_TESTED for test in tests):
-        return Answer(question(comparison), _nothing_tested(comparison, tests), _figures_alone())
+        return Answer(
+            question(comparison), _nothing_tested(comparison, tests), _figures_alone(comparison)
+        )
     shown_tests = [t for t in tests if t.verdict not in (NOT_SHOWN, NOT_TESTED)]
     return Answer(
         question(comparison),
-        _shown(shown_tests),
+        _shown(shown_tests, every=all(t.verdict != NOT_TESTED for t in tests)),
         _not_shown([t for t in tests if t not in shown_tests], comparison),
     )
 
@@ -97,7 +99,10 @@ def primary_tests(comparison: Comparison) -> list[Tested]:
     return list(chosen.values())
 
 
-def _shown(tests: Sequence[Tested]) -> str:
+def _shown(tests: Sequence[Tested], every: bool) -> str:
+    """``every``: whether all primary tests could be made."""
+    if not tests and not every:
+        return "No primary test that could be made showed a difference."
     if not tests:
         return "No primary test showed a difference."
     parts, before = [], ""
@@ -115,7 +120,8 @@ def _shown(tests: Sequence[Tested]) -> str:
 
 
 def _not_shown(tests: Sequence[Tested], comparison: Comparison) -> str:
-    parts = _no_difference(tests) + _untested(tests) + _refused(comparison) + _unranked(comparison)
+    parts = _no_difference(tests) + _untested(tests) + _refused(comparison)
+    parts += _alone(comparison) + _unranked(comparison)
     return _sentence("; ".join(parts)) if parts else "Every primary test came to a verdict."
 
 
@@ -129,15 +135,16 @@ def _no_difference(tests: Sequence[Tested]) -> list[str]:
 
 
 def _untested(tests: Sequence[Tested]) -> list[str]:
-    """Arms for which the same measures were not tested for the same reason are named together."""
-    measures: dict[tuple[str, str], list[str]] = {}
+    """Pairs for which the same measures were not tested for the same reason are named together."""
+    measures: dict[tuple[str, str], dict[str, None]] = {}
     for test in tests:
         if test.verdict == NOT_TESTED:
-            measures.setdefault((_arm(test), _reason(test)), []).append(label(test.measure))
-    arms: dict[tuple[str, str], list[str]] = {}
-    for (arm, reason), names in measures.items():
-        arms.setdefault((_listed(names), reason), []).append(arm)
-    return [f"not tested: {what} for {_named(who)} ({why})" for (what, why), who in arms.items()]
+            both = f"{_arm(test)} against {one_line(test.contrast.baseline, 80)}"
+            measures.setdefault((both, _reason(test)), {})[label(test.measure)] = None
+    pairs: dict[tuple[str, str], list[str]] = {}
+    for (both, reason), names in measures.items():
+        pairs.setdefault((_listed(list(names)), reason), []).append(both)
+    return [f"not tested: {what} for {_named(who)} ({why})" for (what, why), who in pairs.items()]
 
 
 def _refused(comparison: Comparison) -> list[str]:
@@ -149,28 +156,59 @@ def _refused(comparison: Comparison) -> list[str]:
     return [f"not comparable: {_named(who)} ({why})" for why, who in names.items()]
 
 
+def _alone(comparison: Comparison) -> list[str]:
+    """Arms that stand in no contrast, apart from those of which no run finished."""
+    used = {name for c in comparison.contrasts for name in (c.arm, c.baseline)}
+    left = [arm for arm in comparison.arms if arm.label not in used]
+    finished = [one_line(arm.label, 80) for arm in left if arm.run_ids]
+    failed = [one_line(arm.label, 80) for arm in left if not arm.run_ids]
+    found = [f"not compared with any arm: {_named(finished)}"] if finished else []
+    return found + ([f"not compared, since every run failed: {_named(failed)}"] if failed else [])
+
+
 def _unranked(comparison: Comparison) -> list[str]:
-    """Arms that were set against one baseline are not thereby set against each other."""
-    arms = list(dict.fromkeys(c.arm for c in comparison.contrasts if not c.refused))
+    """Arms of one task that were compared, though not each with each other.
+
+    Arms that were set against one baseline are not thereby set against each other, nor are those
+    of two experiments whose namesakes were lined up.
+    """
+    tasks = {arm.label: arm.task for arm in comparison.arms}
+    valid = [c for c in comparison.contrasts if not c.refused]
+    arms = list(dict.fromkeys([c.arm for c in valid] + [c.baseline for c in valid]))
     compared = {frozenset((c.arm, c.baseline)) for c in comparison.contrasts}
-    open_pairs = [
-        frozenset((a, b)) for a in arms for b in arms if a != b and {a, b} not in compared
+    rivals = [
+        a
+        for a in arms
+        if any(a != b and tasks.get(a) == tasks.get(b) and {a, b} not in compared for b in arms)
     ]
-    rivals = [one_line(arm, 80) for arm in arms if any(arm in pair for pair in open_pairs)]
-    return [f"this does not rank {_named(rivals)} among themselves"] if rivals else []
+    if not rivals:
+        return []
+    names = _named([one_line(arm, 80) for arm in rivals])
+    if any({c.arm, c.baseline} <= set(rivals) for c in valid):
+        return [f"of {names} not every pair was compared"]
+    return [f"this does not rank {names} among themselves"]
 
 
 def _nothing_tested(comparison: Comparison, tests: Sequence[Tested]) -> str:
     reasons = [contrast.refused for contrast in comparison.contrasts if contrast.refused]
     reasons += [test.reason for test in tests]
-    if not reasons and len(comparison.arms) < 2:
+    finished = sum(bool(arm.run_ids) for arm in comparison.arms)
+    if comparison.arms and not finished:
+        reasons = ["every run failed"]
+    elif not reasons and len(comparison.arms) < 2:
         reasons = ["there is one arm only"]
-    if not reasons:
+    elif not reasons and finished < 2:
+        reasons = ["one arm only has runs that finished"]
+    elif not reasons and not comparison.contrasts:
+        reasons = ["no arm was set against another"]
+    elif not reasons:
         reasons = ["no primary measure is in both arms"]
     return f"Nothing was compared: {one_line(reasons[0])}."
 
 
-def _figures_alone() -> str:
+def _figures_alone(comparison: Comparison) -> str:
+    if comparison.arms and not any(arm.run_ids for arm in comparison.arms):
+        return "Why each failed is told under Provenance."
     return "The figures below stand for each arm by itself."
 
 

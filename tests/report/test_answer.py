@@ -100,7 +100,7 @@ SAYS = {
 
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_a_single_verdict_is_put_into_words(verdict: str) -> None:
-    found = answer(compared(verdict_on("rag", verdict)))
+    found = answer(compared(verdict_on("rag", verdict), arms=ARMS[:2]))
     assert SAYS[verdict] in found.text
     if verdict == NOT_SHOWN:
         assert found.shown == "No primary test showed a difference."
@@ -173,7 +173,7 @@ def test_secondary_measures_are_not_told() -> None:
 
 def test_a_refused_contrast_is_named_with_its_reason() -> None:
     refused = Contrast("bare", "other", refused="other test questions")
-    base = compared(verdict_on("rag", BETTER))
+    base = compared(verdict_on("rag", BETTER), arms=ARMS[:2])
     found = answer(replace(base, contrasts=(*base.contrasts, refused)))
     assert found.not_shown == "Not comparable: other − bare (other test questions)."
 
@@ -219,3 +219,58 @@ def test_a_hostile_label_stays_on_one_line_and_within_the_sentence() -> None:
     assert "\n" not in found.text
     assert len(sentences(found.text)) == 2
     assert len(found.text) < 600
+
+
+def failed(name: str) -> ArmSummary:
+    return replace(arm(name), run_ids=(), seeds=(), replicates=0, failed=(f"{name}-s0",))
+
+
+def test_that_every_run_failed_is_said() -> None:
+    found = answer(compared(arms=(failed("bare"), failed("rag"))))
+    assert found.shown == "Nothing was compared: every run failed."
+    assert found.not_shown == "Why each failed is told under Provenance."
+
+
+def test_that_all_arms_but_one_failed_is_said() -> None:
+    found = answer(compared(arms=(arm("bare"), failed("rag"))))
+    assert found.shown == "Nothing was compared: one arm only has runs that finished."
+
+
+def test_what_was_not_tested_names_arm_and_baseline_once() -> None:
+    tests = [
+        verdict_on("lora", NOT_TESTED, reason="no scores", contrast=Contrast(base, "lora"))
+        for base in ("bare", "rag")
+    ]
+    found = answer(compared(verdict_on("rag", BETTER), *tests))
+    assert found.not_shown == (
+        "Not tested: correct answers (contains) for lora against bare and lora against rag "
+        "(no scores)."
+    )
+
+
+def test_what_was_not_tested_does_not_read_as_no_difference_shown() -> None:
+    found = answer(compared(verdict_on("rag", NOT_SHOWN), verdict_on("lora", NOT_TESTED)))
+    assert found.shown == "No primary test that could be made showed a difference."
+    assert "shown in correct answers (contains) for rag (could" in found.not_shown
+    assert "not tested: correct answers (contains) for lora against bare" in found.not_shown
+
+
+def test_arms_that_were_not_compared_are_named() -> None:
+    others = (arm("new/extra"), failed("new/broken"))
+    found = answer(compared(verdict_on("rag", BETTER), arms=(*ARMS, *others)))
+    assert found.not_shown == (
+        "Not compared with any arm: lora and new/extra; not compared, since every run failed: "
+        "new/broken."
+    )
+
+
+def test_of_experiments_lined_up_it_is_said_that_not_every_pair_was_compared() -> None:
+    labels = ("old/rag", "old/lora", "new/rag", "new/lora")
+    tests = [
+        verdict_on(f"new/{name}", BETTER, contrast=Contrast(f"old/{name}", f"new/{name}"))
+        for name in ("rag", "lora")
+    ]
+    found = answer(compared(*tests, arms=tuple(map(arm, labels))))
+    assert found.not_shown == (
+        "Of new/rag, new/lora, old/rag and old/lora not every pair was compared."
+    )

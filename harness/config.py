@@ -20,6 +20,7 @@ from harness.prompts import PromptConfig
 from harness.record import replacing
 from harness.retrieval.config import RetrieverConfig
 from harness.search.config import FINAL, SearchConfig
+from harness.sweep.config import SweepConfig
 from harness.tasks.config import CustomConfig, FictionalConfig, TaskConfig, WorldFactsConfig
 from harness.tracking import check_tracker
 from harness.types import sha256_of
@@ -69,6 +70,7 @@ class Config:
     measure: MeasureConfig = field(default_factory=MeasureConfig)
     forgetting: ForgettingConfig = field(default_factory=ForgettingConfig)
     cost: CostConfig = field(default_factory=CostConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     tracking: str = "none"
 
@@ -155,10 +157,11 @@ def config_hash(config: Config) -> str:
     Left out are labels and paths (``LABELS``), since the same settings under another name are the
     same run, ``measure.reuse``, since reused work is what a new run would have made, and
     ``adapter.checkpoint_steps``, since a resumed training gives the same weights. Seed and cost
-    assumptions stay in, since measures depend on them.
+    assumptions stay in, since measures depend on them. Which process runs a cell, and in which turn
+    (``sweep``, ``measure.exclusive``), is no part of it either.
     """
     settings: dict[str, Any] = asdict(config)
-    del settings["measure"]["reuse"]
+    del settings["sweep"], settings["measure"]["reuse"], settings["measure"]["exclusive"]
     if settings["adapter"] is not None:
         del settings["adapter"]["checkpoint_steps"]
         settings["adapter"] = telling(settings["adapter"])

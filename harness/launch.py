@@ -8,9 +8,9 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -20,8 +20,13 @@ from harness.errors import ConfigError, HarnessError
 
 if TYPE_CHECKING:
     from harness.config import Config
+    from harness.sweep.outcome import Outcome
 
 logger = logging.getLogger(__name__)
+
+# Hydra warns of every file in conf/hydra/launcher, which has its plugin's schema by its name. Here,
+# since a worker composes its job's settings before it calls anything else of ours.
+warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated")
 
 INVOCATION = "HARNESS_INVOCATION"
 """Environment variable with this command's id; each row it makes carries it as ``invocation``."""
@@ -49,10 +54,13 @@ Examples:
   harness run experiment=quickstart seed=0,1,2      the same over three seeds
   harness run method=rag retriever=bm25 retriever.top_k=5 seed=3
   harness run -m method=closed_book,rag task=custom task.corpus=my_docs/ task.questions=my.csv
+  harness run -m experiment=quickstart seed=0,1,2 hydra/launcher=joblib sweep.workers=4
   harness run experiment=quickstart --cfg job       print the settings, run nothing
 
 A cell whose row is there is not run again: the same command resumes a sweep that was stopped.
 --rerun failed runs failed cells once more, --rerun all every cell anew.
+hydra/launcher=joblib, ray, submitit_local, ray_cluster or submitit_slurm runs cells side by side;
+sweep.timeout_minutes=60 ends one that hangs.
 
 Flags: -m runs every combination of comma-separated values; --cfg job prints the settings
 (-p task: only that part); --config-dir DIR adds a folder of your own YAML files; --hydra-help
@@ -90,7 +98,7 @@ def main(arguments: Sequence[str]) -> int:
     from harness.overrides import check
     from harness.record import prepare_table
     from harness.summary import summarise
-    from harness.sweep import journal
+    from harness.sweep import journal, workers
     from harness.sweep.watch import combined, watching
 
     arguments, rerun = _without_rerun(arguments)
@@ -107,6 +115,7 @@ def main(arguments: Sequence[str]) -> int:
     if flags.cfg or flags.info:
         _start_hydra(ordered)
         return 0
+    workers.check_launcher(plan.launcher)
     folders = {config.folder() for config in plan.configs}
     for folder in sorted(folders):
         prepare_table(folder / "runs.csv")  # a wrong place is known before anything is run
@@ -115,15 +124,39 @@ def main(arguments: Sequence[str]) -> int:
     for folder in folders:
         journal.begin(folder, invocation, plan.jobs)
     progress.start(plan.jobs)
-    parallel = any(text.startswith("hydra/launcher=") for text in flags.overrides)
-    with watching([journal.path_of(folder, invocation) for folder in folders], live=parallel):
-        _start_hydra(ordered)
+    parallel = plan.launcher != "basic"
+    with (
+        workers.started(plan.launcher, invocation) as launchers_own,
+        watching([journal.path_of(folder, invocation) for folder in folders], live=parallel),
+    ):
+        _launch([*ordered, *launchers_own, *_handed()], min(folders) / "logs")
     folders |= progress.folders
     journals = [journal.path_of(folder, invocation) for folder in sorted(folders)]
     failed = summarise(sorted(folders), invocation, journal.run_ids(journals))
     ended = combined(journals)
     failed += ended.count(journal.FAILED) + len(ended.lost())
     return max([*progress.codes, int(failed > 0)])
+
+
+def _launch(arguments: list[str], logs: Path) -> None:
+    """Have Hydra run all jobs; a launcher that gives up leaves the rows of what had ended."""
+    try:
+        _start_hydra(arguments)
+    except HarnessError:
+        raise
+    except Exception as error:
+        progress.codes.append(report(error, logs))
+        print("the sweep stopped early: the same command goes on with it", file=sys.stderr)
+
+
+def _handed() -> list[str]:
+    """Overrides by which every process that runs a cell gets what this command has set."""
+    from harness.sweep import workers
+
+    # Not by inheritance: workers may run on another machine, or be older than this command.
+    names = [INVOCATION, RERUN, workers.COMMAND_VARIABLE, workers.FOLDER_VARIABLE]
+    values = {name: os.environ[name].replace("\\", "\\\\").replace("'", "\\'") for name in names}
+    return [f"++hydra.job.env_set.{name}='{value}'" for name, value in values.items()]
 
 
 def _without_rerun(arguments: Sequence[str]) -> tuple[list[str], str]:
@@ -185,54 +218,63 @@ def run_job(cfg: object) -> str:
     from omegaconf import DictConfig
 
     from harness.config import to_dataclass
+    from harness.sweep import workers
 
     assert isinstance(cfg, DictConfig)
     config = to_dataclass(cfg)
     progress.folders.add(config.folder())
-    number = len(progress.codes) + 1
-    logger.info("run %d of %d: %s, seed %d", number, progress.jobs, config.arm, config.seed)
-    with _in_journal(config) as ended:
-        try:
-            from harness.run import run
-
-            ended["row"] = run(config, os.environ.get(RERUN) or "missing")
-            progress.codes.append(int(ended["row"]["status"] == "failed"))
-        except HarnessError as error:
-            ended["error"] = str(error)
-            progress.codes.append(report(error))
-        except Exception as error:
-            ended["error"] = f"{type(error).__name__}: {error}"
-            progress.codes.append(report(error, config.folder() / "logs"))
-    return str(ended["row"]["status"]) if ended["row"] else "failed"
+    if not workers.is_worker():  # of a worker's cells the command itself tells
+        number = len(progress.codes) + 1
+        logger.info("run %d of %d: %s, seed %d", number, progress.jobs, config.arm, config.seed)
+    else:
+        workers.join_command()
+    outcome = _in_journal(config)
+    progress.codes.append(outcome.code)
+    return str(outcome.row["status"]) if outcome.row else "failed"
 
 
-@contextmanager
-def _in_journal(config: Config) -> Iterator[dict[str, Any]]:
-    """Tell the journal that a cell runs, and how it ended: its ``row``, or an ``error``."""
-    from harness.sweep.journal import DONE, FAILED, KEPT, RUNNING, Event, tell
+def _in_journal(config: Config) -> Outcome:
+    """Run a cell; the journal is told that it runs, is lost and tried again, and how it ended."""
+    from harness.sweep.journal import AGAIN, DONE, FAILED, KEPT, RUNNING, Event, tell
+    from harness.sweep.workers import attempt
 
     invocation = os.environ.get(INVOCATION, "")
-    cell, arm, seed = _cell_name(config), config.arm, config.seed
-    tell(config.folder(), invocation, Event(cell, arm, seed, RUNNING))
+    folder, event = config.folder(), Event(_cell_name(config), config.arm, config.seed, RUNNING)
+
+    def now(state: str, **values: Any) -> None:
+        tell(folder, invocation, replace(event, state=state, at=time.time(), **values))
+
+    def again(error: str) -> None:
+        now(AGAIN, error=error)
+        now(RUNNING)
+
+    now(RUNNING)
     began = time.monotonic()
-    ended: dict[str, Any] = {"row": None, "error": ""}
-    yield ended
-    row, error = ended["row"], ended["error"]
-    if row is not None:
-        error = row["error"] or ""
+    handed = {name: os.environ.get(name, "") for name in (INVOCATION, RERUN)}
+    outcome = attempt(config, os.environ.get(RERUN) or "missing", handed, _job_logging(), again)
+    row = outcome.row
     kept = row is not None and row["invocation"] != invocation
-    state = FAILED if error else KEPT if kept else DONE
-    event = Event(
-        cell=cell,
-        arm=arm,
-        seed=seed,
-        state=state,
+    now(
+        FAILED if outcome.error else KEPT if kept else DONE,
         run_id=row["run_id"] if row is not None else "",
         seconds=time.monotonic() - began,
         energy_kwh=None if row is None or kept else row["spent_energy_kwh"],
-        error=error,
+        error=outcome.error,
     )
-    tell(config.folder(), invocation, event)
+    return outcome
+
+
+def _job_logging() -> dict[str, Any]:
+    """How Hydra has this process log; empty outside Hydra."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    if not HydraConfig.initialized():
+        return {}
+    settings = OmegaConf.to_container(HydraConfig.get().job_logging, resolve=True)
+    return (
+        {str(name): value for name, value in settings.items()} if isinstance(settings, dict) else {}
+    )
 
 
 def _cell_name(config: Config) -> str:

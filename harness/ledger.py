@@ -43,7 +43,13 @@ class Ledger:
         """The artifact for ``key``; its cost is entered whether it is made now or reused.
 
         Whatever ``make`` meters through this ledger is stored with the artifact.
+
+        Raises:
+            RuntimeError: a phase runs. Its cost would be left out of the artifact's, and where
+                phases take turns, two cells could wait for each other's artifact and turn.
         """
+        if self.meter.current is not None:
+            raise RuntimeError(f"'{kind}' was asked for inside phase '{self.meter.current}'")
         mark = self.mark
 
         def make_and_tell(folder: Path) -> dict[str, Any]:

@@ -74,10 +74,12 @@ class Plan:
     Attributes:
         jobs: how many jobs there will be.
         configs: the configuration of each; of evenly spread ones, if there are many.
+        launcher: what starts them, a choice of hydra/launcher.
     """
 
     jobs: int
     configs: list[Config]
+    launcher: str = "basic"
 
 
 def check(overrides: Sequence[str], multirun: bool, extra_folder: Path | None = None) -> Plan:
@@ -96,7 +98,11 @@ def check(overrides: Sequence[str], multirun: bool, extra_folder: Path | None = 
         sample = jobs[:: -(-len(jobs) // MOST_JOBS_CHECKED)]
         settings = [override for override in asked if not composer.is_group(override)]
         _check_settings(settings, sample, composer)
-        return Plan(len(jobs), [_check_job(job, composer) for job in sample])
+        configs = [_check_job(job, composer) for job in sample]
+        hydra = composer.compose(*sample[0]).hydra
+        several = multirun or hydra.mode == RunMode.MULTIRUN
+        launcher = hydra.runtime.choices["hydra/launcher"] if several else "basic"
+        return Plan(len(jobs), configs, launcher)
     except (HydraException, OmegaConfBaseException) as error:
         cause = f" ({first_line(error.__cause__)})" if error.__cause__ else ""
         raise ConfigError(f"{first_line(error)}{cause}") from error

@@ -6,6 +6,7 @@ import itertools
 import logging
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +47,7 @@ from harness.search.config import TRIAL
 from harness.search.halves import HALF_NOTE, halved, probe_half
 from harness.stats import Interval
 from harness.sweep.cell import draft_id, kept, run_id
+from harness.sweep.turns import turns_on
 from harness.tasks import load_task
 from harness.tracking import track
 from harness.types import Task
@@ -110,6 +112,18 @@ def run(config: Config, rerun: str = "all") -> Row:
     return row
 
 
+def record_failure(config: Config, error: str) -> Row:
+    """The failed row, now in the table, of a cell that could not end by itself: it was killed, say.
+
+    Raises:
+        RecordError: the results cannot be written.
+    """
+    identity = _identity(config) | {"run_id": draft_id(config)}
+    row = new_row(**identity, status="failed", error=error)
+    put_row(config.folder() / "runs.csv", row)
+    return row
+
+
 def measure(
     config: Config,
     task: Task,
@@ -128,7 +142,10 @@ def measure(
     items = load_probes(config.forgetting, relations)  # fetched, if need be, before long work
     items = probe_half(items, config.search)
     with Meter(
-        device, open_energy_source(config.cost, device), sample_seconds=config.cost.sample_seconds
+        device,
+        open_energy_source(config.cost, device),
+        sample_seconds=config.cost.sample_seconds,
+        turn=turns_on(device) if config.measure.exclusive else None,
     ) as meter:
         ledger = Ledger(meter, reuse=config.measure.reuse)
         if enter:
@@ -167,7 +184,8 @@ def measure(
 def resolved(config: Config, files: ModelFiles) -> Config:
     """The config with the device, and number format and attention chosen for it."""
     device = choose_device(config.model.device)
-    model = resolve_choices(config.model, files, device)
+    turn = turns_on(device) if config.measure.exclusive else nullcontext
+    model = resolve_choices(config.model, files, device, turn)
     return replace(config, model=replace(model, device=str(device)))
 
 

@@ -7,6 +7,7 @@ import pytest
 from harness.config import CONF, Config, config_hash, to_dataclass
 from harness.errors import ConfigError
 from harness.overrides import Composer, check
+from harness.sweep.workers import PLUGINS
 
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra")
 FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
@@ -40,6 +41,7 @@ def test_there_are_yaml_files_and_each_is_a_choice_or_part_of_the_whole():
         "config.yaml",
         "hydra/job_logging/console.yaml",
         "hydra/hydra_logging/console.yaml",
+        *(f"hydra/launcher/{name}.yaml" for name in PLUGINS),
     }
 
 

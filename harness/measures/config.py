@@ -23,6 +23,8 @@ class MeasureConfig:
         latency_warmup: questions answered before those, not counted.
         reuse: take indexes, adapters, answers and probe scores from the store where the very same
             were made before; the row says what was reused and reports what it first cost.
+        exclusive: metered phases of all cells on a device take turns, so that none is measured
+            while another computes; a sweep of several workers takes longer then.
     """
 
     primary: str | None = None
@@ -31,6 +33,7 @@ class MeasureConfig:
     latency_questions: int = 20
     latency_warmup: int = 2
     reuse: bool = True
+    exclusive: bool = False
 
     def __post_init__(self) -> None:
         from harness.measures.definitions import ACCURACY

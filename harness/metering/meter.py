@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import suggestion
@@ -71,6 +71,8 @@ class Meter:
         device: where the work runs; it is synchronised at both ends of each phase.
         energy: from ``open_energy_source``; without components every energy is None.
         sample_seconds: how often energy and memory are read in the background.
+        turn: entered before each phase and left after it: cells that take turns on the device
+            wait there, unmetered. Other users of the device are then looked for in phases only.
         cuda: what stands for ``torch.cuda``.
         clock, cpu_clock: wall and CPU seconds; tests give fakes.
     """
@@ -81,13 +83,15 @@ class Meter:
         energy: EnergySource | None = None,
         *,
         sample_seconds: float = 1.0,
+        turn: Callable[[], AbstractContextManager[None]] | None = None,
         cuda: Any = None,
         clock: Callable[[], float] = time.perf_counter,
         cpu_clock: Callable[[], float] = process_cpu_seconds,
     ) -> None:
         self.energy = energy or EnergySource()
         self._device_clock = DeviceClock(device, cuda)
-        self._neighbours = Neighbours(device)
+        self._turn = turn
+        self._neighbours = Neighbours(device, paused=turn is not None)
         self._sample_seconds = sample_seconds
         self._clock = clock
         self._cpu_clock = cpu_clock
@@ -136,15 +140,29 @@ class Meter:
                 f"phase '{name}' was begun inside phase '{self.current}'; phases do not nest: "
                 f"use switch('{name}'), or end '{self.current}' first"
             )
-        self._device_clock.synchronise()
-        span = self._span = Span(self, name)
-        try:
-            self._change_to(name)
-            yield span
-        except BaseException:
-            self._end_after_error()
-            raise
-        self._end_span()
+        with self._our_turn():
+            self._device_clock.synchronise()
+            span = self._span = Span(self, name)
+            try:
+                self._change_to(name)
+                yield span
+            except BaseException:
+                self._end_after_error()
+                raise
+            self._end_span()
+
+    @contextmanager
+    def _our_turn(self) -> Iterator[None]:
+        """While the device is ours, if turns are taken; others are looked for then."""
+        if self._turn is None:
+            yield
+            return
+        with self._turn():
+            self._neighbours.resume()
+            try:
+                yield
+            finally:
+                self._neighbours.pause()
 
     def switch(self, name: str) -> None:
         """End the phase that runs and begin another, without a gap.

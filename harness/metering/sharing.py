@@ -20,40 +20,62 @@ class Neighbours:
 
     GPU: other compute processes on it, as NVML lists them, when watched (start and end of a run).
     CPU: other processes' share of the machine's CPU time (the container's host included), over
-    the whole run.
+    the whole run, or over the stretches between ``resume`` and ``pause``.
+
+    Args:
+        paused: whether only such stretches count. Processes on the GPU cannot be told apart by
+            what they do there, so they are not looked at: taking turns keeps them from computing.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, paused: bool = False) -> None:
         self._device = device
+        self._in_turns = paused
+        self._watching = False
+        self._seconds = self._foreign_seconds = self._all_seconds = 0.0
+        self._foreign_on_gpu: bool | None = None
+        if not paused:
+            self.resume()
+            self.watch_gpu()
+
+    def resume(self) -> None:
+        """Count other processes' CPU time from here."""
+        self._watching = True
         self._started = time.perf_counter()
         self._machine_busy, self._machine_all = _machine_cpu_seconds()
         self._own = own_tree_cpu_seconds()
-        self._foreign_on_gpu: bool | None = None
-        self.watch_gpu()
+
+    def pause(self) -> None:
+        """Count it up to here."""
+        busy, everything = _machine_cpu_seconds()
+        foreign = busy - self._machine_busy - (own_tree_cpu_seconds() - self._own)
+        self._foreign_seconds += foreign
+        self._all_seconds += everything - self._machine_all
+        self._seconds += time.perf_counter() - self._started
+        self._watching = False
 
     def watch_gpu(self) -> None:
         """Look once for foreign processes on the GPU; one sighting is kept."""
+        if self._in_turns:
+            return
         if self._device.type == "cuda" and self._foreign_on_gpu is not True:
             self._foreign_on_gpu = foreign_processes_on_gpu(self._device)
 
     def device_exclusive(self) -> bool | None:
         """True if nobody else used the device; None if that cannot be told."""
-        if self._device.type == "cuda":
+        if self._device.type == "cuda" and not self._in_turns:
             self.watch_gpu()
             return None if self._foreign_on_gpu is None else not self._foreign_on_gpu
         share = self.foreign_cpu_share()
         return None if share is None else share <= FOREIGN_CPU_SHARE
 
     def foreign_cpu_share(self) -> float | None:
-        """Other processes' share of all CPU time since creation, 0 to 1; None if too short."""
-        if time.perf_counter() - self._started < LEAST_SECONDS:
+        """Other processes' share of all CPU time that was watched, 0 to 1; None if too short."""
+        if self._watching:
+            self.pause()
+            self.resume()
+        if self._seconds < LEAST_SECONDS or self._all_seconds <= 0:
             return None
-        busy, everything = _machine_cpu_seconds()
-        elapsed = everything - self._machine_all
-        if elapsed <= 0:
-            return None
-        foreign = busy - self._machine_busy - (own_tree_cpu_seconds() - self._own)
-        return min(max(foreign / elapsed, 0.0), 1.0)
+        return min(max(self._foreign_seconds / self._all_seconds, 0.0), 1.0)
 
 
 def foreign_processes_on_gpu(device: torch.device) -> bool | None:

@@ -13,6 +13,7 @@ import math
 import platform
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,19 @@ NEVER = math.inf
 TIMINGS = 3  # the fastest counts, so that a busy moment does not decide
 
 
-def resolve_choices(config: ModelConfig, files: ModelFiles, device: torch.device) -> ModelConfig:
+def resolve_choices(
+    config: ModelConfig,
+    files: ModelFiles,
+    device: torch.device,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> ModelConfig:
     """The config with every "auto" replaced by the fastest choice on this device.
 
     Measured once (about twenty seconds) and stored; where nothing is "auto" nothing is measured,
     and what is set is not measured against anything else.
+
+    Args:
+        turn: entered while it is measured: nobody else is measured on the device then.
 
     Raises:
         ModelError: the model runs in none of the formats that are left to choose from.
@@ -62,7 +71,9 @@ def resolve_choices(config: ModelConfig, files: ModelFiles, device: torch.device
 
     def measure(folder: Path) -> None:
         logger.info("choosing number format and attention for %s (once)", config.name)
-        text = json.dumps(measure_choices(files, device, candidates), indent=1)
+        with turn():
+            measured = measure_choices(files, device, candidates)
+        text = json.dumps(measured, indent=1)
         (folder / "choices.json").write_text(text, encoding="utf-8")
 
     stored = obtain("choices", key, measure).folder / "choices.json"

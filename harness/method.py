@@ -175,20 +175,27 @@ class Method:
             self.ledger.meter.switch("tune" if begins else "train")
 
         checkpoints = Checkpoints(work, config.checkpoint_steps, laps.so_far, laps.resumed)
-        summary = train(
-            model,
-            config,
-            examples,
-            validation,
-            self.config.seed,
-            folder,
-            metered,
-            validating,
-            checkpoints if config.checkpoint_steps != 0 else None,
-        )
-        unstopped = config.early_stopping_patience is not None and not validation
-        note = "no validation questions: all epochs were trained" if unstopped else ""
-        told = {"note": note, **asdict(summary), "examples": len(examples), "train_top_k": top_k}
+        kept = checkpoints if config.checkpoint_steps != 0 else None
+        seed, notes = self.config.seed, []
+        if config.processes == 1:
+            summary = train(
+                model, config, examples, validation, seed, folder, metered, validating, kept
+            )
+        else:
+            from harness.adapters.distributed import Base, train_over_processes
+
+            del model  # each process loads its own
+            base = Base(self.files, model_config, str(self.device))
+            loading, meter = self.ledger.phase("load"), self.ledger.meter
+            summary = train_over_processes(
+                base, config, examples, validation, seed, folder, metered, validating, kept,
+                loading, meter,
+            )  # fmt: skip
+            notes.append(f"trained by {config.processes} processes ({config.strategy})")
+        if config.early_stopping_patience is not None and not validation:
+            notes.append("no validation questions: all epochs were trained")
+        told = {"note": "; ".join(notes), **asdict(summary)}
+        told |= {"examples": len(examples), "train_top_k": top_k, "processes": config.processes}
         (folder / "training.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
 
     def _examples(

@@ -19,8 +19,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -50,19 +50,30 @@ WORKER = (sys.executable, "-m", "harness.adapters.worker")
 Listener = Callable[[Any], Any]
 
 
+@dataclass(frozen=True)
+class Base:
+    """The base model, which every process loads for itself.
+
+    Attributes:
+        device: "cpu", or "cuda" for one visible GPU each.
+    """
+
+    files: ModelFiles
+    config: ModelConfig
+    device: str
+
+
 def train_over_processes(
-    files: ModelFiles,
-    model: ModelConfig,
-    device: str,
+    base: Base,
     config: AdapterConfig,
     examples: Sequence[Example],
     validation: Sequence[Example],
     seed: int,
     folder: Path,
-    loading: Callable[[Callable[[], None]], None],
     measured: Callable[[Callable[[], None]], None],
     validating: Callable[[bool], None] = lambda begins: None,
     checkpoints: Checkpoints | None = None,
+    loading: AbstractContextManager[Any] | None = None,
     meter: Meter | None = None,
     patience_seconds: float = PATIENCE_SECONDS,
     command: Sequence[str] = WORKER,
@@ -70,9 +81,7 @@ def train_over_processes(
     """Train in ``config.processes`` processes as ``train.train`` does in one.
 
     Args:
-        files, model: the base model, which every process loads for itself.
-        device: "cpu", or "cuda" for one visible GPU each.
-        loading: runs what happens until all processes have loaded the model.
+        loading: entered while the processes start and load the model.
         meter: counts what the processes use as part of this one.
         patience_seconds: how long a process waits for another that hangs.
         command: starts one process; the path of the job's file is added to it.
@@ -81,9 +90,11 @@ def train_over_processes(
         ConfigError: there are not as many devices.
         TrainingError: as ``train.train``; or a process died.
     """
+    import torch
+
     if not examples:
         raise TrainingError("there is nothing to train on: the task has no training data")
-    _check_devices(config, device)
+    _check_devices(config, base.device)
     with tempfile.TemporaryDirectory(
         prefix="harness-ranks-", ignore_cleanup_errors=True
     ) as scratch:
@@ -95,10 +106,10 @@ def train_over_processes(
         )
         keeps = checkpoints is not None and usable(checkpoints.folder)
         job = {
-            "files": asdict(files),
-            "model": asdict(model),
-            "device": device.partition(":")[0],
-            "backend": backend_of(device),
+            "files": asdict(base.files),
+            "model": asdict(base.config),
+            "device": base.device.partition(":")[0],
+            "backend": backend_of(base.device),
             "config": asdict(config),
             "examples": str(stored),
             "seed": seed,
@@ -109,15 +120,18 @@ def train_over_processes(
             "patience_seconds": patience_seconds,
         }
         steps = math.ceil(len(examples) / config.batch_size) * config.epochs
+        if base.device.startswith("cuda"):
+            torch.cuda.empty_cache()  # what this process has let go of is the first one's to use
         processes = Processes(command, job, config.processes, Path(scratch))
-        helped = meter.helped_by(processes.pids, config.processes) if meter else nullcontext()
+        pids, world = processes.pids, config.processes
+        helped = meter.helped_by(pids, world) if meter else nullcontext()
         with helped as helpers, processes, bar("training", steps) as advance:
             done = 0
 
-            def step_done(step: int) -> None:
+            def step_done(step: int) -> None:  # every process tells of every step
                 nonlocal done
-                advance(step - done)
-                done = step
+                advance(max(step - done, 0))
+                done = max(step, done)
 
             def trained(peak_gpu_memory_bytes: int | None) -> None:
                 if helpers is not None and peak_gpu_memory_bytes is not None:
@@ -127,8 +141,14 @@ def train_over_processes(
             if checkpoints is not None:
                 costs = checkpoints.costs
                 processes.on |= {"costs": lambda _: costs(), "resumed": checkpoints.resumed}
-            loading(lambda: processes.until("ready"))
-            measured(lambda: processes.until("trained"))
+            with loading or nullcontext():
+                processes.until("ready")
+
+            def loop() -> None:
+                processes.go_on()
+                processes.until("trained")
+
+            measured(loop)
             processes.until("ended")
             return TrainingSummary(**processes.told["summary"])
 
@@ -246,6 +266,11 @@ class Processes:
             answer = self.on[what](value) if what in self.on else None
             if what == "costs":
                 self._answer(rank, answer or {})
+
+    def go_on(self) -> None:
+        """Answer all, who wait."""
+        for rank in range(len(self._running)):
+            self._answer(rank, {})
 
     def _next(self) -> tuple[int, Any]:
         while True:

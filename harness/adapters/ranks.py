@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader, Dataset, Sampler
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
@@ -84,7 +85,7 @@ class Ranks:
         """The number that the first process gives."""
         return int(self.from_first(torch.tensor(number)))
 
-    def settings(self, gradient_checkpointing: bool) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """Training arguments that only several processes need."""
         settings: dict[str, Any] = {
             # Every trained weight takes part in every step, and no buffer changes.
@@ -92,14 +93,10 @@ class Ranks:
             "ddp_broadcast_buffers": False,
         }
         if self.strategy == "fsdp":
-            settings |= {
-                "fsdp": True,
-                "fsdp_config": {
-                    "version": 2,
-                    "state_dict_type": "FULL_STATE_DICT",
-                    "activation_checkpointing": gradient_checkpointing,
-                },
-            }
+            # Activations are recomputed by the Trainer's own means: FSDP's would draw other dropout
+            # the second time, and wrap layers so that PEFT finds no adapter in them to save.
+            full = {"version": 2, "state_dict_type": "FULL_STATE_DICT"}
+            settings |= {"fsdp": True, "fsdp_config": full}
         return settings
 
 
@@ -203,6 +200,11 @@ class RanksTrainer(HeadOnAnswersTrainer):
             total, tokens, count = self.ranks.total(torch.tensor(own, dtype=torch.float64)).tolist()
             weighted += count * total / tokens
             examples += count
+        for module in model.modules():
+            # A forward pass without a backward one leaves FSDP's last layers whole, and then no
+            # checkpoint can be put back into them.
+            if isinstance(module, FSDPModule):
+                module.reshard()
         return weighted / examples
 
     def gathered(self) -> dict[str, torch.Tensor] | None:

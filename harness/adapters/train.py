@@ -204,8 +204,7 @@ def _arguments(
         max_grad_norm=config.max_grad_norm,
         lr_scheduler_type=config.schedule,
         warmup_steps=round(steps * config.warmup_share),
-        # With shards it is FSDP's own to do.
-        activation_checkpointing=config.gradient_checkpointing and not sharded,
+        activation_checkpointing=config.gradient_checkpointing,
         bf16=config.mixed_precision == "bf16",
         fp16=config.mixed_precision == "fp16",
         train_sampling_strategy="group_by_length",
@@ -226,7 +225,7 @@ def _arguments(
         seed=seed,
         data_seed=seed,
         use_cpu=device.type == "cpu",
-        **(ranks.settings(config.gradient_checkpointing) if ranks else {}),
+        **(ranks.settings() if ranks else {}),
     )
     # With several GPUs in sight the Trainer would split each batch over all of them (DataParallel).
     if device.type == "cuda" and arguments.device.type == "cuda":

@@ -16,9 +16,12 @@ import traceback
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Channel:
@@ -64,7 +67,8 @@ def main(job: Path) -> int:
     if os.environ["RANK"] == "0":
         logging.getLogger("harness").addHandler(_Passed(channel))
     try:
-        train_job(json.loads(job.read_text(encoding="utf-8")), channel)
+        told = json.loads(job.read_text(encoding="utf-8"))
+        train_job(told, channel, join(told))
     except HarnessError as error:
         channel.tell("failed", {"kind": type(error).__name__, "line": str(error)})
         return 1
@@ -72,13 +76,12 @@ def main(job: Path) -> int:
         told = f"{type(error).__name__}: {error}"
         channel.tell("failed", {"kind": "", "line": told, "traceback": traceback.format_exc()})
         return 1
-    channel.tell("ended")
-    channel.ask("goodbye")  # the last CPU time can be read until then
+    channel.ask("ended")  # and be ended
     return 0
 
 
-def train_job(job: dict[str, Any], channel: Channel) -> None:
-    """Join the other processes, load the model, train and save as ``job`` says."""
+def train_job(job: dict[str, Any], channel: Channel, device: torch.device) -> None:
+    """Load the model, train and save as ``job`` says, with the processes that were joined."""
     from dataclasses import asdict
 
     import torch
@@ -92,7 +95,6 @@ def train_job(job: dict[str, Any], channel: Channel) -> None:
     from harness.models.language_model import LanguageModel
     from harness.models.load import ModelFiles, load_tokenizer, load_weights
 
-    device = join(job)
     config = _typed(AdapterConfig, job["config"], OmegaConf)
     model_config = _typed(ModelConfig, job["model"], OmegaConf)
     files = ModelFiles(**job["files"])
@@ -111,7 +113,7 @@ def train_job(job: dict[str, Any], channel: Channel) -> None:
     )
 
     def measured(loop: Callable[[], None]) -> None:
-        channel.tell("ready")
+        channel.ask("ready")
         loop()
         cuda = device.type == "cuda"
         channel.tell("trained", torch.cuda.max_memory_allocated(device) if cuda else None)
@@ -136,10 +138,9 @@ def train_job(job: dict[str, Any], channel: Channel) -> None:
     )
     if first:
         channel.tell("summary", asdict(summary))
-    torch.distributed.destroy_process_group()
 
 
-def join(job: dict[str, Any]) -> Any:
+def join(job: dict[str, Any]) -> torch.device:
     """Meet the other processes at the address given; the device that is this one's."""
     import torch
 

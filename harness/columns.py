@@ -172,6 +172,12 @@ _TOTALS: tuple[_Entry, ...] = (
     ("carbon_intensity_source", "str", "", "where that figure comes from"),
     ("cost_assumptions", "json", "", "every assumption behind energy and emissions"),
     ("meter_overhead_share", "float", "share", "part of the run's time spent on metering"),
+    (
+        "api_cost_usd",
+        "float",
+        "US$",
+        "price of the tokens of tune, prefill and decode at an endpoint; empty if not known",
+    ),
 )
 
 _VALIDITY: tuple[_Entry, ...] = (

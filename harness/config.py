@@ -15,7 +15,9 @@ from harness.adapters.config import AdapterConfig, telling
 from harness.errors import ConfigError
 from harness.measures.config import ForgettingConfig, MeasureConfig
 from harness.metering.config import CostConfig
-from harness.models.config import ModelConfig
+from harness.models.backends import check_adapter
+from harness.models.config import ModelConfig, VllmConfig
+from harness.models.endpoint_config import EndpointConfig
 from harness.prompts import PromptConfig
 from harness.record import replacing
 from harness.retrieval.config import RetrieverConfig
@@ -39,6 +41,9 @@ TASK_SCHEMAS = {
     "fictional": FictionalConfig,
     "custom": CustomConfig,
 }
+
+MODEL_SCHEMAS = {"endpoint": EndpointConfig, "vllm": VllmConfig}
+"""Schemas of models that transformers does not run; the others have ``ModelConfig``."""
 
 TITLE_TOKENS = 16
 """Room for a passage's title in the context budget."""
@@ -91,6 +96,7 @@ class Config:
                 f"prompt.context_budget_tokens={budget}, and a passage that does not fit is left "
                 "out; lower the first or raise the second"
             )
+        check_adapter(self.model, self.adapter)
         if self.adapter and self.adapter.train_passages != "none" and self.retriever is None:
             raise ConfigError(
                 f"adapter.train_passages is '{self.adapter.train_passages}' but the arm "
@@ -109,6 +115,8 @@ def register() -> None:
     store.store(name="schema", node=Config)
     for name, schema in TASK_SCHEMAS.items():
         store.store(group="task", name=f"base_{name}", node=schema)
+    for name, model in MODEL_SCHEMAS.items():
+        store.store(group="model", name=f"base_{name}", node=model)
 
 
 def to_dataclass(cfg: DictConfig) -> Config:

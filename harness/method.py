@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,10 @@ from harness.config import Config
 from harness.errors import RetrievalError
 from harness.ledger import Ledger
 from harness.measures.accuracy import score
+from harness.models.backends import key_of, open_model, tokenizer_of
 from harness.models.language_model import LanguageModel
-from harness.models.load import ModelFiles, load_tokenizer, load_weights
+from harness.models.load import ModelFiles, load_weights
+from harness.models.protocol import Account, Model
 from harness.prompts import build_messages
 from harness.retrieval import (
     Retriever,
@@ -40,13 +42,15 @@ if TYPE_CHECKING:
 
     from harness.adapters.examples import Example
 
+
 @dataclass(frozen=True)
 class Answers:
-    """What an arm said to the test questions, and the top_k it said it with."""
+    """What an arm said to the test questions, with which top_k, and how its answers were had."""
 
     predictions: list[Prediction]
     top_k: int | None
     top_k_chosen_by: str | None
+    account: Account = field(default_factory=Account)
 
 
 class Method:
@@ -69,17 +73,18 @@ class Method:
         self.index_artifact: Artifact | None = None
         self.adapter_artifact: Artifact | None = None
         self._built: Retriever | None = None
-        self._model: LanguageModel | None = None
+        self._model: Model | None = None
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The base model's tokenizer: passages are counted and cut by it for every retriever."""
-        return load_tokenizer(self.files)
+        return tokenizer_of(self.config.model, self.files)
 
     @property
     def weights(self) -> dict[str, Any]:
         """What determines the weights that answer: base model, adapter, format, merging."""
-        return method_keys.weights_key(self.config, self.files.identity, self.adapter_artifact)
+        own = method_keys.weights_key(self.config, self.files.identity, self.adapter_artifact)
+        return {**own, **key_of(self.config.model)}
 
     @property
     def circumstances(self) -> dict[str, Any]:
@@ -271,27 +276,15 @@ class Method:
         weights.requires_grad_(False)
         return LanguageModel(weights, self.tokenizer, self.config.model, self.files.identity)
 
-    def model(self, phase: str = "load") -> LanguageModel:
+    def model(self, phase: str = "load") -> Model:
         """The model that answers, adapter included; loaded at the first call, metered there."""
         if self._model is None:
-            config, model = self.config.adapter, self.config.model
+            config, artifact = self.config.adapter, self.adapter_artifact
+            adapter = (artifact.folder, config) if artifact and config else None
+            identity = sha256_of(self.weights) if adapter else self.files.identity
+            model, files, device = self.config.model, self.files, self.device
             with self.ledger.phase(phase):
-                if config is None or self.adapter_artifact is None:
-                    self._model = self._load_base(model.dtype, model.attention)
-                else:
-                    from harness.adapters.attach import load_with_adapter
-
-                    weights = load_with_adapter(
-                        self.files,
-                        self.adapter_artifact.folder,
-                        config,
-                        model.dtype,
-                        model.attention,
-                        self.device,
-                    )
-                    self._model = LanguageModel(
-                        weights, self.tokenizer, model, sha256_of(self.weights)
-                    )
+                self._model = open_model(model, files, device, self.tokenizer, identity, adapter)
         return self._model
 
     def release(self) -> None:
@@ -312,19 +305,24 @@ class Method:
         """
         own = method_keys.answers_key(self.config, self.task, self.weights, self.index_artifact)
         key = {**own, **self.circumstances}
-        artifact = self.ledger.obtain("answers", key, self._answer)
+        work = store.work_folder("answers", key)
+        artifact = self.ledger.obtain("answers", key, lambda folder: self._answer(folder, work))
         chosen = json.loads((artifact.folder / "top_k.json").read_text(encoding="utf-8"))
         predictions = load_answers(
             artifact.folder / "answers.json",
             self.task.test,
             {passage.id: passage for passage in self.passages},
         )
-        return Answers(predictions, chosen["top_k"], chosen["chosen_by"])
+        account = Account.from_dict(chosen.get("account", {}))
+        return Answers(predictions, chosen["top_k"], chosen["chosen_by"], account)
 
-    def _answer(self, folder: Path) -> None:
+    def _answer(self, folder: Path, work: Path) -> None:
+        """Fill ``folder`` with the answers; what an endpoint sends is kept in ``work`` at once."""
         model, retriever, prompt = self.model(), self.retriever, self.config.prompt
-        top_k, chosen_by = self._choose_top_k(model)
-        predictions = answer(model, prompt, self.task.test, retriever, top_k or 0, self.ledger)
+        with model.remembering(work):
+            top_k, chosen_by = self._choose_top_k(model)
+            predictions = answer(model, prompt, self.task.test, retriever, top_k or 0, self.ledger)
+        account = model.account()
         measure = self.config.measure
 
         def one(question: Question) -> Prediction:
@@ -338,10 +336,10 @@ class Method:
             folder / "answers.json",
             [replace(p, latency_seconds=seconds.get(p.question.id)) for p in predictions],
         )
-        told = {"top_k": top_k, "chosen_by": chosen_by}
+        told = {"top_k": top_k, "chosen_by": chosen_by, "account": asdict(account)}
         (folder / "top_k.json").write_text(json.dumps(told), encoding="utf-8")
 
-    def _choose_top_k(self, model: LanguageModel) -> tuple[int | None, str | None]:
+    def _choose_top_k(self, model: Model) -> tuple[int | None, str | None]:
         """top_k and how it was chosen: by the config, or by the primary measure on validation."""
         config, retriever = self.config.retriever, self.retriever
         if config is None or retriever is None:

@@ -36,6 +36,7 @@ from harness.metering.latency import percentiles
 from harness.metering.meter import Meter
 from harness.metering.reading import PhaseReading, total
 from harness.method import Answers, Method
+from harness.models import backends
 from harness.models.calibrate import resolve_choices
 from harness.models.load import ModelFiles, locate, one_line
 from harness.predictions import write_predictions
@@ -163,8 +164,9 @@ def measure(
     values |= _forgetting(probed.measures, by_construction=config.adapter is None)
     values |= _training(method, task)
     values |= _cost(config, ledger, answers, method)
+    said = backends.row_notes(answers.account, answers.predictions)
     half = HALF_NOTE if probed.items and halved(config.search) else None
-    notes = [*task.notes, method.training.get("note"), half]
+    notes = [*task.notes, method.training.get("note"), half, *said]
     values |= {
         "split_sha256": task.test_sha256(),
         "corpus_sha256": task.corpus_sha256(),
@@ -178,6 +180,9 @@ def measure(
         "top_k": answers.top_k,
         "top_k_chosen_by": answers.top_k_chosen_by,
     }
+    values |= backends.row_values(
+        config.model, answers.account, answers.predictions, str(values["device"])
+    )
     return values, answers, scores, probed.items
 
 
@@ -298,7 +303,8 @@ def _training(method: Method, task: Task) -> dict[str, Any]:
 
 def _cost(config: Config, ledger: Ledger, answers: Answers, method: Method) -> dict[str, Any]:
     """Time and energy by phase at full cost, totals, and what this run itself spent."""
-    full, spent = ledger.full(), ledger.spent()
+    full = backends.known_energy(config.model, ledger.full())
+    spent = backends.known_energy(config.model, ledger.spent())
     values: dict[str, Any] = {}
     for phase, reading in full.items():
         wall, cpu, gpu, energy = phase_columns(phase)
@@ -317,8 +323,8 @@ def _cost(config: Config, ledger: Ledger, answers: Answers, method: Method) -> d
     timed = [p.latency_seconds for p in answers.predictions if p.latency_seconds is not None]
     predictions = answers.predictions
     values |= {
-        "prefill_tokens": sum(p.answer.tokens_in for p in predictions),
-        "decode_tokens": sum(p.answer.tokens_out for p in predictions),
+        "prefill_tokens": _summed([p.answer.tokens_in for p in predictions]),
+        "decode_tokens": _summed([p.answer.tokens_out for p in predictions]),
         "passage_tokens": passage_tokens(
             lambda text: len(method.tokenizer(text, add_special_tokens=False)["input_ids"]),
             predictions,
@@ -349,6 +355,12 @@ def _energy(config: Config, arm: PhaseReading | None) -> dict[str, Any]:
         "energy_source": energy_source_name(arm),
         "energy_assumed_share": energy_assumed_share(arm),
     }
+
+
+def _summed(counts: list[int | None]) -> int | None:
+    """The sum; None if a count is not known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _plain(interval: Interval) -> dict[str, Any]:

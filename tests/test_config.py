@@ -17,6 +17,8 @@ CHOICES = [path for path in FILES if path.parts[0] in GROUPS]
 NEEDS = {
     "model/hub.yaml": ["model.id=owner/name"],
     "model/local.yaml": ["model.id=some_folder"],
+    "model/endpoint.yaml": ["model.id=name", "model.base_url=http://127.0.0.1:8000/v1"],
+    "model/vllm.yaml": ["model.id=owner/name"],
     "task/custom.yaml": ["task.corpus=docs", "task.questions=questions.csv"],
     # A setting of a slot is refused where no arm fills it, so these need an arm that does.
     "retriever/none.yaml": [],

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness import store
 from harness.measures.config import ForgettingConfig
 from harness.measures.forgetting import (
     Forgetting,
@@ -77,7 +78,8 @@ def _probed(method: Method, items: Probes, config: ForgettingConfig) -> Scores:
 
     def make(folder: Path) -> None:
         model = method.model(phase="probe")
-        with method.ledger.phase("probe"):
+        work = store.work_folder("probes", key)
+        with model.remembering(work), method.ledger.phase("probe"):
             scores = probe(model, items, config, prompt)
         (folder / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
 

@@ -54,7 +54,7 @@ def resolve_choices(
     """
     candidates = {
         prefix: _candidates(config, prefix, device)
-        for prefix in ("", "train_")
+        for prefix in config.timed
         if "auto" in (getattr(config, f"{prefix}dtype"), getattr(config, f"{prefix}attention"))
     }
     if not candidates:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from harness.errors import ConfigError
 
@@ -50,6 +51,12 @@ class ModelConfig:
     batch_tokens: int = 16384
     context_tokens: int | None = None
 
+    backend: ClassVar[str] = "transformers"
+    """What runs the model: a key of ``harness.models.backends``."""
+
+    timed: ClassVar[tuple[str, ...]] = ("", "train_")
+    """Whose "auto" a measurement on this device decides: answering (""), training ("train_")."""
+
     def __post_init__(self) -> None:
         if self.source not in SOURCES:
             raise ConfigError(f"model.source is '{self.source}'; it is one of {', '.join(SOURCES)}")
@@ -76,3 +83,32 @@ class ModelConfig:
             raise ConfigError("model.batch_size and model.batch_tokens are at least 1")
         if self.context_tokens is not None and self.context_tokens < 16:
             raise ConfigError(f"model.context_tokens is {self.context_tokens}; it is at least 16")
+
+
+@dataclass
+class VllmConfig(ModelConfig):
+    """A model that vLLM runs on this machine's GPU; where its files come from is as ever.
+
+    Attributes:
+        dtype: stated, since vLLM's own "auto" differs from model to model.
+        gpu_memory_share: of the GPU's memory, for weights and cached keys and values.
+    """
+
+    dtype: str = "bfloat16"
+    gpu_memory_share: float = 0.85
+
+    backend: ClassVar[str] = "vllm"
+    timed: ClassVar[tuple[str, ...]] = ("train_",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dtype == "auto":
+            raise ConfigError(
+                f"model.dtype is auto; with model=vllm it is one of {', '.join(DTYPES[1:])}"
+            )
+        if self.attention != "auto":
+            raise ConfigError("model.attention does nothing with model=vllm: it has its own")
+        if not 0 < self.gpu_memory_share <= 1:
+            raise ConfigError(
+                f"model.gpu_memory_share is {self.gpu_memory_share}; it is above 0, at most 1"
+            )

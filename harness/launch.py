@@ -9,7 +9,7 @@ import secrets
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,9 +97,12 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     from harness.overrides import check
     from harness.record import prepare_table
+    from harness.search.command import prepare, search
+    from harness.search.job import CELL
     from harness.summary import summarise
     from harness.sweep import journal, workers
     from harness.sweep.watch import combined, watching
+    from harness.tracking import require_tracker
 
     arguments, rerun = _without_rerun(arguments)
     flags = _parse_flags(arguments)
@@ -116,32 +119,44 @@ def main(arguments: Sequence[str]) -> int:
         _start_hydra(ordered)
         return 0
     workers.check_launcher(plan.launcher)
+    for config in plan.configs:
+        require_tracker(config.tracking)
+    found = prepare(plan.space, plan.configs[0]) if plan.space else None
+    jobs = found.jobs if found else plan.jobs
     folders = {config.folder() for config in plan.configs}
     for folder in sorted(folders):
         prepare_table(folder / "runs.csv")  # a wrong place is known before anything is run
     invocation = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     os.environ[INVOCATION], os.environ[RERUN] = invocation, rerun
     for folder in folders:
-        journal.begin(folder, invocation, plan.jobs)
-    progress.start(plan.jobs)
+        journal.begin(folder, invocation, jobs)
+    progress.start(jobs)
     parallel = plan.launcher != "basic"
     with (
         workers.started(plan.launcher, invocation) as launchers_own,
         watching([journal.path_of(folder, invocation) for folder in folders], live=parallel),
     ):
-        _launch([*ordered, *launchers_own, *_handed()], min(folders) / "logs")
+        own = [*launchers_own, *_handed()]
+        if found is None:
+            _launch(lambda: _start_hydra([*ordered, *own]), min(folders) / "logs")
+        else:
+            others = [text for text in arguments if text not in flags.overrides]
+            overrides = [*flags.overrides, *own]
+            _launch(lambda: search(found, overrides, others, _start_hydra), min(folders) / "logs")
     folders |= progress.folders
     journals = [journal.path_of(folder, invocation) for folder in sorted(folders)]
     failed = summarise(sorted(folders), invocation, journal.run_ids(journals))
     ended = combined(journals)
-    failed += ended.count(journal.FAILED) + len(ended.lost())
+    # A trial that failed is told to the sampler, and the search went on.
+    cells = [one for one in ended.cells.values() if not one.cell.startswith(CELL)]
+    failed += sum(one.state == journal.FAILED for one in cells) + len(ended.lost())
     return max([*progress.codes, int(failed > 0)])
 
 
-def _launch(arguments: list[str], logs: Path) -> None:
+def _launch(jobs: Callable[[], None], logs: Path) -> None:
     """Have Hydra run all jobs; a launcher that gives up leaves the rows of what had ended."""
     try:
-        _start_hydra(arguments)
+        jobs()
     except HarnessError:
         raise
     except Exception as error:
@@ -213,22 +228,36 @@ def _start_hydra(arguments: list[str]) -> None:
         sys.argv = kept
 
 
-def run_job(cfg: object) -> str:
-    """Run one composed cell and return its status; an error ends this arm, not the others."""
+def run_job(cfg: object) -> str | float | list[float]:
+    """Run one composed cell and return its status; an error ends this arm, not the others.
+
+    A search's trial returns its objectives, and raises where it has none.
+    """
+    from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
 
     from harness.config import to_dataclass
+    from harness.search.config import TRIAL
+    from harness.search.job import cell_name, numbered, objectives
     from harness.sweep import workers
 
     assert isinstance(cfg, DictConfig)
     config = to_dataclass(cfg)
+    trial = config.search.part == TRIAL
+    if trial:
+        job = HydraConfig.get()
+        config = numbered(config, int(job.job.num), list(job.overrides.task))
     progress.folders.add(config.folder())
-    if not workers.is_worker():  # of a worker's cells the command itself tells
+    if workers.is_worker():  # of its cells the command itself tells
+        workers.join_command()
+    elif trial:
+        logger.info("%s", cell_name(config))
+    else:
         number = len(progress.codes) + 1
         logger.info("run %d of %d: %s, seed %d", number, progress.jobs, config.arm, config.seed)
-    else:
-        workers.join_command()
     outcome = _in_journal(config)
+    if trial:
+        return objectives(config)
     progress.codes.append(outcome.code)
     return str(outcome.row["status"]) if outcome.row else "failed"
 
@@ -281,7 +310,12 @@ def _cell_name(config: Config) -> str:
     """Arm, seed and whatever else this job sets: names the cell among those of its sweep."""
     from hydra.core.hydra_config import HydraConfig
 
-    said = ("method=", "seed=", "experiment=", "results=")
+    from harness.search.config import TRIAL
+    from harness.search.job import cell_name
+
+    if config.search.part == TRIAL:
+        return cell_name(config)
+    said = ("method=", "seed=", "experiment=", "results=", "search.")
     overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
     others = [text for text in overrides if not text.startswith(said)]
     return ", ".join([config.arm, f"seed {config.seed}", *others])

@@ -13,6 +13,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import create_config_search_path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -21,6 +22,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from harness.config import CONF, SLOTS, Config, first_line, is_filled, register, to_dataclass
 from harness.errors import ConfigError, suggestion
+from harness.search.space import (
+    Space,
+    check_ends,
+    is_search,
+    refuse_range,
+    require_optuna,
+    searched,
+    values_at_ends,
+)
 
 MOST_JOBS_CHECKED = 24
 """Composing takes about 0.1 s a job: a larger sweep is checked at evenly spread jobs."""
@@ -42,6 +52,7 @@ class Composer:
         if not (CONF / "config.yaml").is_file():
             raise ConfigError(f"{CONF} is missing: install from a checkout with pip install -e .")
         setup_globals()
+        Plugins.instance()  # sweepers and launchers that are installed register their settings
         register()
         search_path = create_config_search_path(str(CONF))
         if extra_folder is not None:
@@ -75,11 +86,13 @@ class Plan:
         jobs: how many jobs there will be.
         configs: the configuration of each; of evenly spread ones, if there are many.
         launcher: what starts them, a choice of hydra/launcher.
+        space: what is searched, if this is a search; ``configs`` stand at its ends then.
     """
 
     jobs: int
     configs: list[Config]
     launcher: str = "basic"
+    space: Space | None = None
 
 
 def check(overrides: Sequence[str], multirun: bool, extra_folder: Path | None = None) -> Plan:
@@ -94,16 +107,20 @@ def check(overrides: Sequence[str], multirun: bool, extra_folder: Path | None = 
         asked = [_parse(text, composer) for text in overrides]
         for override in asked:
             _check_choice(override, composer)
-        jobs = _expand(asked, multirun, composer)
+        jobs, space = _expand(asked, multirun, composer)
         sample = jobs[:: -(-len(jobs) // MOST_JOBS_CHECKED)]
-        settings = [override for override in asked if not composer.is_group(override)]
+        _check_search(asked, space)
+        parsed = [*asked, *(_parse(text, composer) for text in space.swept)] if space else asked
+        settings = [override for override in parsed if not composer.is_group(override)]
         _check_settings(settings, sample, composer)
         configs = [_check_job(job, composer) for job in sample]
         hydra = composer.compose(*sample[0]).hydra
         several = multirun or hydra.mode == RunMode.MULTIRUN
         launcher = hydra.runtime.choices["hydra/launcher"] if several else "basic"
-        return Plan(len(jobs), configs, launcher)
+        return Plan(len(jobs), configs, launcher, space)
     except (HydraException, OmegaConfBaseException) as error:
+        if "hydra/sweeper/optuna" in str(error):  # an experiment that searches
+            require_optuna()
         cause = f" ({first_line(error.__cause__)})" if error.__cause__ else ""
         raise ConfigError(f"{first_line(error)}{cause}") from error
 
@@ -123,9 +140,9 @@ def _parse(text: str, composer: Composer) -> Override:
 
 
 def _values(override: Override) -> Iterator[str]:
-    """The values that an override takes: one, or each of a sweep's."""
-    if override.is_discrete_sweep():
-        yield from override.sweep_string_iterator()
+    """The values that an override takes: one, each of a sweep's, or both ends of a range."""
+    if override.is_sweep_override():
+        yield from values_at_ends(override)
     elif not override.is_sweep_override() and not override.is_delete():
         yield override.get_value_element_as_str()
 
@@ -137,13 +154,20 @@ def _check_choice(override: Override, composer: Composer) -> None:
         return
     choices = composer.choices(group)
     for value in _values(override):
+        if (group, value) == ("hydra/sweeper", "optuna"):
+            require_optuna()
         if value not in choices:
             hint = suggestion(value, choices) or "."
             raise ConfigError(f"unknown {group} '{value}'{hint} One of: {', '.join(choices)}")
 
 
-def _expand(asked: list[Override], multirun: bool, composer: Composer) -> list[tuple[str, ...]]:
-    """The overrides of each job: those that Hydra's sweeper will launch."""
+def _expand(
+    asked: list[Override], multirun: bool, composer: Composer
+) -> tuple[list[tuple[str, ...]], Space | None]:
+    """The overrides of each job: those that Hydra's sweeper will launch.
+
+    For a search, those of jobs at the ends of its space, and the space.
+    """
     # The experiment's own sweep (hydra.sweeper.params) counts too; the command line's wins.
     picks = [
         str(override.input_line)
@@ -159,15 +183,27 @@ def _expand(asked: list[Override], multirun: bool, composer: Composer) -> list[t
                 f"'{swept[0].input_line}' gives several values: add -m to run each of them "
                 f"(a single value that is a list is written {swept[0].key_or_group}=[…])"
             )
-        return [tuple(str(override.input_line) for override in asked)]
-    if any(not override.is_discrete_sweep() for override in swept):
-        # A search space (interval, …) is the sweeper's own: check what is fixed.
-        return [tuple(str(o.input_line) for o in asked if not o.is_sweep_override())]
+        return [tuple(str(override.input_line) for override in asked)], None
     params = [f"{key}={value}" for key, value in (hydra.sweeper.get("params") or {}).items()]
+    parsed = composer.parser.parse_overrides(params)
+    if is_search(hydra):
+        space = searched(hydra, parsed, asked)
+        return space.jobs, space
+    refuse_range([override for override in [*parsed, *swept] if override.is_sweep_override()])
     own = [override for override in asked if override.is_hydra_override()]
-    rest = composer.parser.parse_overrides(params) + [o for o in asked if o not in own]
+    rest = parsed + [o for o in asked if o not in own]
     (jobs,) = BasicSweeper.split_arguments(rest, max_batch_size=None)
-    return [(*(str(override.input_line) for override in own), *job) for job in jobs]
+    return [(*(str(override.input_line) for override in own), *job) for job in jobs], None
+
+
+def _check_search(asked: list[Override], space: Space | None) -> None:
+    """Refuse settings of a search where there is none."""
+    for override in asked:
+        if space is None and override.key_or_group.startswith("search."):
+            raise ConfigError(
+                f"'{override.input_line}' would do nothing: this is no search; add -m "
+                "hydra/sweeper=optuna and what to search, 'adapter.rank=choice(8,16,32)' say"
+            )
 
 
 def _check_settings(
@@ -180,6 +216,8 @@ def _check_settings(
         key = override.key_or_group
         for cfg in configs:
             _check_key(key, cfg, composer)
+            if override.is_interval_sweep():
+                check_ends(override, _type_of(cfg, key))
             for value in _values(override):
                 _check_type(f"{key}={value}", cfg, composer)
         slot = key.partition(".")[0]

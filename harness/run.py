@@ -119,6 +119,10 @@ def record_failure(config: Config, error: str) -> Row:
     Raises:
         RecordError: the results cannot be written.
     """
+    if config.search.part == TRIAL:
+        from harness.search.trial import lose_trial
+
+        return lose_trial(config, error)
     identity = _identity(config) | {"run_id": draft_id(config)}
     row = new_row(**identity, status="failed", error=error)
     put_row(config.folder() / "runs.csv", row)

@@ -93,8 +93,10 @@ def search(found: Search, overrides: Sequence[str], flags: Sequence[str], start:
     own = _marked(found, TRIAL)
     direction = f"[{','.join(ways)}]" if second else ways[0]
     folder, count = found.config.folder(), found.space.trials
+    _quiet_optuna()
     try:
-        start([*flags, *overrides, *own, f"hydra.sweeper.direction={direction}"])
+        direction = f"hydra.sweeper.direction={direction}"
+        start([*flags, *overrides, *found.space.own, *own, direction])
     except ValueError:
         # Optuna has no best trial where every one failed; ``best`` says it in our words.
         if any(one.ok for one in of_search(folder, found.id, count)):
@@ -122,6 +124,13 @@ def summary(found: Search) -> str:
         lines.append("front, the first objective decides:")
         lines += [f"  {score(one)}: {_in_words(one.settings)}" for one in front(trials)]
     return "\n".join([*lines, f"chosen: {_in_words(chosen.settings)}, now on the test questions"])
+
+
+def _quiet_optuna() -> None:
+    """Keep Optuna from writing to the terminal what our own lines say."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def _in_words(settings: dict[str, str]) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from harness.errors import ConfigError, suggestion
 
@@ -29,6 +29,11 @@ NOT_CHOSEN = {
 }
 """First part of a setting -> why a search does not choose it."""
 
+SAMPLER = "hydra.sweeper.sampler"
+CHANGED = ("seed", "n_startup_trials")
+OPTUNA_STARTUP, STARTUP = 10, 4
+"""Trials that TPE draws at random first, by default: Optuna's would be most of a small search."""
+
 CHOSEN_STILL = ("task.phrasings", "task.training")
 """Settings of the task that leave its questions as they are."""
 
@@ -40,7 +45,8 @@ class Space:
     Attributes:
         settings: name -> the values as the command line has them.
         trials: how many settings are tried.
-        sampler: of Optuna, its settings included.
+        sampler: settings of Optuna's sampler.
+        own: overrides that Optuna's sweeper needs here.
         fixed: the settings that every trial shares, as the command line and the experiment have
             them; Hydra's own left out.
         jobs: the overrides of trials at the ends of every interval and at each choice.
@@ -49,6 +55,7 @@ class Space:
     settings: dict[str, str]
     trials: int
     sampler: dict[str, Any]
+    own: tuple[str, ...]
     fixed: tuple[str, ...]
     jobs: list[tuple[str, ...]]
 
@@ -80,7 +87,9 @@ def searched(hydra: DictConfig, params: Sequence[Override], asked: Sequence[Over
         ConfigError: nothing to search, something that a search must not choose, or a range that
             cannot be drawn from.
     """
-    _check_sweeper(hydra)
+    _check_sweeper(hydra.sweeper)
+    said = {one.key_or_group for one in asked}
+    sampler = _sampler(hydra, said)
     asked = [one for one in asked if not one.is_hydra_override()]
     last = {one.get_key_element(): one for one in [*params, *asked]}
     for one in params:
@@ -114,7 +123,12 @@ def searched(hydra: DictConfig, params: Sequence[Override], asked: Sequence[Over
     return Space(
         settings={name: str(one.input_line).partition("=")[2] for name, one in swept.items()},
         trials=int(hydra.sweeper.n_trials),
-        sampler=dict(hydra.sweeper.sampler),
+        sampler=sampler,
+        own=(
+            "hydra.sweeper.max_failure_rate=1.0",  # a trial that fails is no end of the search
+            *(f"++{SAMPLER}.{name}={sampler[name]}" for name in CHANGED if name in sampler),
+            *(() if "hydra.sweeper.n_jobs" in said else (_at_once(hydra),)),
+        ),
         fixed=tuple(own),
         jobs=[
             (*picks, *own, *(f"{name}={value}" for name, value in values.items()))
@@ -145,23 +159,31 @@ def values_at_ends(override: Override) -> list[str]:
     return list(override.sweep_string_iterator())
 
 
-def _check_sweeper(hydra: DictConfig) -> None:
-    if find_spec("hydra_plugins.hydra_optuna_sweeper") is None:
+def require_optuna() -> None:
+    """Check that the sweeper is installed.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if (
+        find_spec("hydra_plugins") is None
+        or find_spec("hydra_plugins.hydra_optuna_sweeper") is None
+    ):
         raise ConfigError(
             "hydra/sweeper=optuna needs hydra-optuna-sweeper, which is not installed: "
             "pip install -c constraints.txt -e '.[search]'"
         )
-    sweeper = hydra.sweeper
-    for name in ("n_trials", "n_jobs"):
-        value = sweeper[name]
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ConfigError(f"hydra.sweeper.{name} is {value}: give a whole number from 1")
+
+
+def _check_sweeper(sweeper: DictConfig) -> None:
+    if sweeper.n_trials < 1 or sweeper.n_jobs < 1:
+        raise ConfigError("hydra.sweeper.n_trials and hydra.sweeper.n_jobs are at least 1")
     if sweeper.storage is not None:
         raise ConfigError(
             "hydra.sweeper.storage is not used here: trials are kept in "
             "RESULTS/EXPERIMENT/search.csv, and a search goes on from there; leave it out"
         )
-    if sweeper.direction != "maximize":
+    if getattr(sweeper.direction, "name", sweeper.direction) != "minimize":  # the plugin's default
         raise ConfigError(
             "hydra.sweeper.direction is set by harness run, from the measures' own directions: "
             "leave it out, and name the objectives with search.measure and search.second"
@@ -171,11 +193,25 @@ def _check_sweeper(hydra: DictConfig) -> None:
             "hydra.sweeper.search_space and custom_search_space are not supported here: list "
             "the settings under hydra.sweeper.params, or on the command line"
         )
-    if sweeper.sampler.get("seed") is None:
-        raise ConfigError(
-            "the sampler has no seed, so the same command would try other settings each time: "
-            "set hydra.sweeper.sampler.seed=0"
-        )
+
+
+def _at_once(hydra: DictConfig) -> str:
+    """How many trials are proposed at once: one, unless a launcher has several workers."""
+    several = hydra.runtime.choices["hydra/launcher"] != "basic"
+    return f"hydra.sweeper.n_jobs={'${sweep.workers}' if several else 1}"
+
+
+def _sampler(hydra: DictConfig, said: Collection[str]) -> dict[str, Any]:
+    """The sampler's settings, a seed among them so that the same command tries the same."""
+    sampler = OmegaConf.to_container(hydra.sweeper.sampler, resolve=True)
+    assert isinstance(sampler, dict)
+    settings = {str(name): value for name, value in sampler.items()}
+    if settings.get("seed") is None:
+        settings["seed"] = 0
+    startup = f"{SAMPLER}.n_startup_trials"
+    if settings.get("n_startup_trials") == OPTUNA_STARTUP and startup not in said:
+        settings["n_startup_trials"] = STARTUP
+    return settings
 
 
 def _check_searchable(override: Override) -> None:
@@ -193,12 +229,17 @@ def _check_searchable(override: Override) -> None:
         raise ConfigError(f"'{text}': unknown tag '{tag}'{suggestion(tag, ['log'])}; it is log")
     if isinstance(value, IntervalSweep):
         _check_interval(text or "", value)
+    elif isinstance(value, RangeSweep):
+        # The sweeper would count the end in, Hydra leaves it out.
+        raise ConfigError(
+            f"'{text}': write int(interval(a, b)), which tries both ends too, or choice(…)"
+        )
     elif tags:
         raise ConfigError(f"'{text}': only an interval can be drawn from by its logarithm")
     elif getattr(value, "shuffle", False):
         raise ConfigError(f"'{text}': leave out shuffle, the sampler has an order of its own")
-    elif not override.is_choice_sweep() and not isinstance(value, RangeSweep):
-        raise ConfigError(f"'{text}': a search takes choice(…), range(…) or interval(…)")
+    elif not override.is_choice_sweep():
+        raise ConfigError(f"'{text}': a search takes choice(…) or interval(…)")
     elif len(values_at_ends(override)) < 2:
         raise ConfigError(f"'{text}' leaves nothing to choose: give two values or more")
 
@@ -226,20 +267,19 @@ def check_ends(override: Override, kind: Any) -> None:
     value = override.value()
     if not isinstance(value, IntervalSweep):
         return
-    text, whole = override.input_line, isinstance(value.start, int) and isinstance(value.end, int)
+    name, text = override.get_key_element(), override.input_line
+    whole = isinstance(value.start, int) and isinstance(value.end, int)
     if kind in (int, int | None):
         if not whole:
             raise ConfigError(
-                f"'{text}': {override.get_key_element()} is a whole number: give "
-                "whole ends, such as interval(4, 32)"
+                f"'{text}' would try fractions, and {name} is a whole number: write "
+                f"int(interval({value.start:g}, {value.end:g}))"
             )
     elif kind in (float, float | None):
         if whole:
             raise ConfigError(
-                f"'{text}' would try whole numbers alone: give ends with a decimal "
-                f"point, such as interval({value.start}.0, {value.end}.0)"
+                f"'{text}' would try whole numbers alone, and {name} is a number: write "
+                f"interval({value.start}, {value.end})"
             )
     else:
-        raise ConfigError(
-            f"'{text}': {override.get_key_element()} is no number: list its values with choice(…)"
-        )
+        raise ConfigError(f"'{text}': {name} is no number: list its values with choice(…)")

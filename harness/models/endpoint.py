@@ -22,13 +22,19 @@ from harness.models.estimate import EstimatedTokenizer, estimated_tokens
 from harness.models.protocol import Account, Listener, OptionScore
 from harness.models.received import Received
 from harness.models.reply import Reply
+from harness.models.requests import (
+    chat_body,
+    echo_body,
+    echoes,
+    messages_of,
+    option_score,
+    recorded,
+    text_body,
+)
 from harness.models.transport import Transport
 from harness.progress import bar
 from harness.prompts import Messages
 from harness.types import Answer
-
-SYSTEM, USER = "[system]\n", "\n\n[user]\n"
-"""What marks the two messages in a recorded prompt."""
 
 GREETING = "The sky is blue."
 
@@ -55,12 +61,10 @@ def greet(config: EndpointConfig, transport: Transport | None = None) -> Greeted
     transport = transport or Transport(config)
     chat = config.api == "chat"
     body = (
-        _chat_body(config, Messages("Answer.", GREETING), 1)
-        if chat
-        else _echo_body(config, GREETING)
+        chat_body(config, Messages("Answer.", GREETING), 1) if chat else echo_body(config, GREETING)
     )
     (reply,) = transport.replies([body], chat, lambda position, reply: None)
-    likelihoods = not chat and _echoes(reply, GREETING)
+    likelihoods = not chat and echoes(reply, GREETING)
     address = urlsplit(config.base_url)
     identity = "; ".join(
         [
@@ -108,9 +112,7 @@ class Endpoint:
     def render(self, messages: Messages) -> str:
         """The messages as text that ``messages_of`` reads back, or the text that is sent."""
         if self.chat:
-            if USER in messages.system:
-                raise ModelError(f"prompt.system holds {USER.strip()!r}, which marks the question")
-            return f"{SYSTEM}{messages.system}{USER}{messages.user}"
+            return recorded(messages)
         if self._tokenizer is None:
             return tokens.plain(messages)
         return tokens.render(self._tokenizer, self._templated, messages)
@@ -147,10 +149,10 @@ class Endpoint:
             on_decode()
         if self.chat:
             bodies = [
-                _chat_body(self.config, messages_of(prompt), max_new_tokens) for prompt in prompts
+                chat_body(self.config, messages_of(prompt), max_new_tokens) for prompt in prompts
             ]
         else:
-            bodies = [_text_body(self.config, prompt, max_new_tokens) for prompt in prompts]
+            bodies = [text_body(self.config, prompt, max_new_tokens) for prompt in prompts]
         replies = self._ask(bodies, "asking")
         return [self._answer(prompt, reply) for prompt, reply in zip(prompts, replies, strict=True)]
 
@@ -182,7 +184,7 @@ class Endpoint:
         for prompt, choices in zip(prompts, options, strict=True):
             alone = next(replies)
             self._prompt_tokens[prompt] = len(alone.tokens)
-            scores.append([_option_score(alone, next(replies)) for _ in choices])
+            scores.append([option_score(alone, next(replies)) for _ in choices])
         return scores
 
     def text_losses(self, texts: Sequence[str], max_tokens: int) -> list[float]:
@@ -198,9 +200,9 @@ class Endpoint:
     def _echoed(self, texts: list[str], what: str) -> list[Reply]:
         if not self.gives_likelihoods:
             raise ModelError(f"{self.config.base_url} gives no log-likelihoods of prompts")
-        replies = self._ask([_echo_body(self.config, text) for text in texts], what)
+        replies = self._ask([echo_body(self.config, text) for text in texts], what)
         for text, reply in zip(texts, replies, strict=True):
-            if not _echoes(reply, text):
+            if not echoes(reply, text):
                 raise ModelError(
                     f"{self.config.base_url} gave no log-likelihoods for one prompt, though it did "
                     "for others"
@@ -272,61 +274,6 @@ class Endpoint:
                 "seconds are those of the rest"
             )
         return tuple(notes)
-
-
-def messages_of(prompt: str) -> Messages:
-    """The messages that ``Endpoint.render`` wrote as ``prompt``."""
-    system, found, user = prompt.removeprefix(SYSTEM).partition(USER)
-    if not found or not prompt.startswith(SYSTEM):
-        raise ModelError(f"no rendering of messages: {prompt[:60]!r}")
-    return Messages(system, user)
-
-
-def _chat_body(config: EndpointConfig, messages: Messages, limit: int) -> dict[str, Any]:
-    turns = [
-        {"role": "system", "content": messages.system},
-        {"role": "user", "content": messages.user},
-    ]
-    return {"messages": turns, config.limit_field: limit, **_greedy(config)}
-
-
-def _text_body(config: EndpointConfig, prompt: str, limit: int) -> dict[str, Any]:
-    return {"prompt": prompt, "max_tokens": limit, **_greedy(config)}
-
-
-def _echo_body(config: EndpointConfig, text: str) -> dict[str, Any]:
-    return {**_text_body(config, text, 1), "echo": True, "logprobs": 1}
-
-
-def _greedy(config: EndpointConfig) -> dict[str, Any]:
-    seed = {} if config.seed is None else {"seed": config.seed}
-    return {"model": config.id, "temperature": 0, **seed}
-
-
-def _echoes(reply: Reply, text: str) -> bool:
-    """Whether the reply holds the prompt with a log-likelihood for each token after the first.
-
-    Servers that do not know ``echo`` leave it out in silence, or give the generated token's alone.
-    """
-    counted = reply.tokens_in is None or reply.tokens_in == len(reply.tokens)
-    return (
-        reply.text.startswith(text)
-        and len(reply.tokens) >= 2
-        and counted
-        and all(logp is not None for logp in reply.logprobs[1:])
-    )
-
-
-def _option_score(alone: Reply, whole: Reply) -> OptionScore:
-    """Sum over the tokens of ``whole`` behind those that it shares with ``alone``."""
-    shared = 0
-    # At least one token is the option's, and at least one the prompt's: the first has no value.
-    for mine, theirs in zip(alone.tokens, whole.tokens[:-1], strict=False):
-        if mine != theirs:
-            break
-        shared += 1
-    own = [logp for logp in whole.logprobs[max(shared, 1) :] if logp is not None]
-    return OptionScore(sum(own), len(own))
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:

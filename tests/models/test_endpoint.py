@@ -15,10 +15,11 @@ from hypothesis import given
 from openai_server import MODEL, FakeOpenAI, serving
 
 from harness.errors import ModelError
-from harness.models.endpoint import Endpoint, greet, messages_of
+from harness.models.endpoint import Endpoint, greet
 from harness.models.endpoint_config import EndpointConfig
 from harness.models.estimate import EstimatedTokenizer
 from harness.models.load import ModelFiles, load_tokenizer
+from harness.models.requests import messages_of, recorded
 from harness.prompts import Messages
 
 
@@ -69,12 +70,7 @@ def test_a_chat_request_holds_the_messages_as_they_are_and_asks_greedily(server:
 
 @given(st.text().filter(lambda text: "\n\n[user]\n" not in text), st.text())
 def test_recorded_messages_are_read_back_exactly(system: str, user: str):
-    rendered = Endpoint.render(_Chat(), Messages(system, user))  # type: ignore[arg-type]
-    assert messages_of(rendered) == Messages(system, user)
-
-
-class _Chat:
-    chat = True
+    assert messages_of(recorded(Messages(system, user))) == Messages(system, user)
 
 
 def test_an_instruction_that_could_not_be_read_back_is_refused(server: FakeOpenAI):

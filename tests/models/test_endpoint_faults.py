@@ -18,11 +18,11 @@ import pytest
 from openai_server import MODEL, FakeOpenAI, Fault, serving
 
 from harness.errors import ModelError
-from harness.models import transport
+from harness.models import pacing
 from harness.models.endpoint import Endpoint, greet
 from harness.models.endpoint_config import EndpointConfig
 from harness.models.estimate import EstimatedTokenizer
-from harness.models.transport import backoff, retry_after
+from harness.models.pacing import backoff, retry_after
 from harness.prompts import Messages
 
 
@@ -35,7 +35,7 @@ def server() -> Iterator[FakeOpenAI]:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts follow one another fast: how long the waits are is tested by itself."""
-    monkeypatch.setattr(transport, "FIRST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(pacing, "FIRST_WAIT_SECONDS", 0.02)
 
 
 def endpoint(server: FakeOpenAI, **values: Any) -> Endpoint:
@@ -211,7 +211,7 @@ def test_retry_after_is_seconds_or_a_date():
 
 
 def test_waits_double_up_to_a_limit_and_differ(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(transport, "FIRST_WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(pacing, "FIRST_WAIT_SECONDS", 0.5)
     for attempt, longest in ((1, 0.5), (2, 1.0), (5, 8.0), (20, 30.0)):
         waits = {backoff(attempt) for _ in range(50)}
         assert longest / 2 <= min(waits) < max(waits) <= longest

@@ -13,7 +13,7 @@ from openai_server import MODEL, FakeOpenAI, Fault, asked, serving
 from harness.config import Config
 from harness.measures.config import ForgettingConfig, MeasureConfig
 from harness.metering.config import CostConfig
-from harness.models import transport
+from harness.models import pacing
 from harness.models.endpoint_config import EndpointConfig
 from harness.predictions import read_predictions
 from harness.prompts import PromptConfig
@@ -36,7 +36,7 @@ def config(
     server: FakeOpenAI, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Config:
     """A closed-book arm on six fictional questions."""
-    monkeypatch.setattr(transport, "FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(pacing, "FIRST_WAIT_SECONDS", 0.01)
     return Config(
         experiment="test",
         arm="closed_book",

@@ -45,4 +45,5 @@ $(STAMP): pyproject.toml constraints.txt
 	    ': name another with make PYTHON=python3.11')"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) --no-deps -c constraints.txt hydra-ray-launcher
 	@touch $@

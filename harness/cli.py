@@ -22,6 +22,7 @@ COMMANDS = {
     "import": ("harness.interchange.import_command", "turn other tools' results into rows"),
     "export": ("harness.interchange.export_command", "write rows as other tools read them"),
     "status": ("harness.sweep.status_command", "say how a sweep goes, from another terminal"),
+    "store": ("harness.store_command", "list, verify and make room in the artifact store"),
     "doctor": ("harness.doctor", "say what this machine offers and what would be fetched"),
 }
 """Sub-command to the module whose ``main(arguments)`` it calls, and its line of help."""

@@ -117,7 +117,9 @@ def test_retrieval_is_compared_between_arms_that_retrieve(quickstart):
 
 
 def test_lining_up_two_experiments_does_not_double_a_repeated_run():
-    found = run(REFERENCE / "quickstart", REFERENCE / "forget_less", measures=("contains",))
+    # A gate lines up what has a namesake, although the second table holds another arm as well.
+    folders = (REFERENCE / "quickstart", REFERENCE / "forget_less")
+    found = run(*folders, measures=("contains",), has_gates=True)
     (contrast,) = found.contrasts
     assert contrast.name == "forget_less/lora − quickstart/lora"
     assert contrast.marks == ("other seeds: 0, 1, 2 against 0",)
@@ -126,6 +128,19 @@ def test_lining_up_two_experiments_does_not_double_a_repeated_run():
     assert any("closed_book, rag, rag_lora, lora_replay: in one of" in p for p in found.problems)
     seeds = the_test(found, "contains", OVER_SEEDS)
     assert (seeds.verdict, seeds.reason) == (NOT_TESTED, "1 seed of a trained arm, 3 needed")
+
+
+def test_two_experiments_of_other_arms_are_pooled():
+    folders = (REFERENCE / "quickstart", REFERENCE / "forget_less")
+    found = run(*folders, measures=("contains",))
+    assert {contrast.baseline for contrast in found.contrasts} == {"closed_book"}
+    assert {contrast.arm for contrast in found.contrasts} == {
+        "rag",
+        "rag_lora",
+        "quickstart/lora",
+        "forget_less/lora",
+        "lora_replay",
+    }
 
 
 def test_the_same_comparison_twice_is_the_same():

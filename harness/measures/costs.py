@@ -57,8 +57,16 @@ def _text(value: Any) -> bool:
 
 
 def _sum(row: Mapping[str, Any], phases: tuple[str, ...], quantity: int) -> float | None:
-    """The sum over the phases that took place; None where none is known."""
-    found = [_number(row.get(phase_columns(phase)[quantity])) for phase in phases]
+    """The sum over the phases that took place; None where one of them has no such figure.
+
+    A phase took place if it has seconds. A sum without one of them (a remote model's energy, say)
+    would be taken for the whole.
+    """
+    columns = [phase_columns(phase) for phase in phases]
+    found = [_number(row.get(names[quantity])) for names in columns]
+    seconds = [_number(row.get(names[0])) for names in columns]
+    if any(one is None and took is not None for one, took in zip(found, seconds, strict=True)):
+        return None
     known = [value for value in found if value is not None]
     return sum(known) if known else None
 

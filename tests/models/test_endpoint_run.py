@@ -12,6 +12,7 @@ from openai_server import MODEL, FakeOpenAI, Fault, asked, serving
 
 from harness.config import Config
 from harness.measures.config import ForgettingConfig, MeasureConfig
+from harness.measures.costs import costs
 from harness.metering.config import CostConfig
 from harness.models import pacing
 from harness.models.endpoint_config import EndpointConfig
@@ -116,6 +117,10 @@ def test_energy_here_is_kept_where_the_work_was_done_here(config: Config):
     assert row["total_energy_kwh"] is None
     assert row["spent_energy_kwh"] is None
     assert row["energy_source"] == "none"
+    figures = costs(row)
+    assert figures["setup_energy_kwh"] == row["index_energy_kwh"]
+    assert figures["answer_energy_kwh"] is None  # not that of retrieving alone
+    assert figures["answer_seconds"] > 0  # type: ignore[operator]
 
 
 def test_retrieval_puts_passages_into_the_messages(config: Config, server: FakeOpenAI):

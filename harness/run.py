@@ -47,6 +47,7 @@ from harness.search.choice import chosen_settings
 from harness.search.config import TRIAL
 from harness.search.halves import HALF_NOTE, halved, probe_half
 from harness.stats import Interval
+from harness.store_use import session
 from harness.sweep.cell import draft_id, kept, run_id
 from harness.sweep.turns import turns_on
 from harness.tasks import load_task
@@ -62,6 +63,7 @@ _RUNS = itertools.count()
 """Runs of this process: after the first, libraries are loaded and caches are warm."""
 
 
+@session()
 def run(config: Config, rerun: str = "all") -> Row:
     """The row of one cell, written to ``<results>/<experiment>/runs.csv``.
 

@@ -10,8 +10,8 @@ from harness.errors import ConfigError
 from harness.search.choice import best, front, score, told
 from harness.search.config import FINAL, TRIAL, higher_is_better
 from harness.search.space import Space
-from harness.search.trial import on_validation, probes_for
 from harness.search.trials import of_search
+from harness.search.validation import on_validation, probes_for
 from harness.types import Answer, Prediction, Task, sha256_of
 
 Start = Callable[[list[str]], None]

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from harness.measures.forgetting import Probes
 from harness.search.config import TRIAL, SearchConfig
+from harness.search.validation import FORGETTING
 from harness.types import Question
 
 T = TypeVar("T")
 
-FORGETTING = "forgetting_"
 HALF_NOTE = "forgetting measured on the half of the probe items that the search did not see"
 
 

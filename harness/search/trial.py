@@ -13,17 +13,16 @@ from typing import Any
 from harness.config import Config
 from harness.errors import ConfigError, HarnessError
 from harness.ledger import Ledger
-from harness.measures.config import PROBE_NAMES
 from harness.measures.costs import costs
 from harness.metering.reading import PhaseReading, total
 from harness.models.load import locate
 from harness.row import Row, new_row
 from harness.run import measure, resolved
-from harness.search.halves import FORGETTING
 from harness.search.trials import FAILED, OK, Trial, put_trial, read_trials
+from harness.search.validation import on_validation, probes_for
 from harness.sweep.cell import run_id
 from harness.tasks import load_task
-from harness.types import Task, sha256_of
+from harness.types import sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -112,22 +111,6 @@ def _row(config: Config, trial: Trial) -> Row:
     )
 
 
-def on_validation(task: Task) -> Task:
-    """The task with its validation questions in the test questions' place.
-
-    A trial has no test question that it could answer.
-
-    Raises:
-        ConfigError: there are no validation questions.
-    """
-    if not task.validation:
-        raise ConfigError(
-            f"the task {task.name} has no validation questions to search on: set "
-            "task.validation_questions, or give the questions a split"
-        )
-    return replace(task, test=task.validation)
-
-
 def as_trial(config: Config) -> Config:
     """The config without what no objective needs: latencies and probes."""
     second = config.search.second or ""
@@ -137,13 +120,6 @@ def as_trial(config: Config) -> Config:
         measure=replace(config.measure, latency_questions=timed),
         forgetting=replace(config.forgetting, probes=probes_for(second)),
     )
-
-
-def probes_for(objective: str) -> list[str]:
-    """The probes that a second objective rests on; none unless it is a forgetting measure."""
-    if not objective.startswith(FORGETTING):
-        return []
-    return [name for name in PROBE_NAMES if objective.startswith(f"{FORGETTING}{name}")]
 
 
 def _kept(folder: Path, trial: Trial, rerun: str) -> Trial | None:

@@ -21,8 +21,9 @@ from harness.run import record_failure, run
 from harness.search.config import SearchConfig
 from harness.search.halves import probe_half
 from harness.search.job import TrialError, objectives
-from harness.search.trial import as_trial, on_validation
+from harness.search.trial import as_trial
 from harness.search.trials import read_trials
+from harness.search.validation import on_validation
 from harness.tasks import load_task
 from harness.tasks.config import FictionalConfig
 from harness.types import Question

@@ -273,20 +273,24 @@ def _in_journal(config: Config) -> Outcome:
     def now(state: str, **values: Any) -> None:
         tell(folder, invocation, replace(event, state=state, at=time.time(), **values))
 
-    def again(error: str) -> None:
-        now(AGAIN, error=error)
+    began: list[float] = []
+
+    def runs() -> None:
+        began.append(time.monotonic())
         now(RUNNING)
 
-    now(RUNNING)
-    began = time.monotonic()
+    def again(error: str) -> None:
+        now(AGAIN, error=error)
+
     handed = {name: os.environ.get(name, "") for name in (INVOCATION, RERUN)}
-    outcome = attempt(config, os.environ.get(RERUN) or "missing", handed, _job_logging(), again)
+    rerun = os.environ.get(RERUN) or "missing"
+    outcome = attempt(config, rerun, handed, _job_logging(), runs, again)
     row = outcome.row
     kept = row is not None and row["invocation"] != invocation
     now(
         FAILED if outcome.error else KEPT if kept else DONE,
         run_id=row["run_id"] if row is not None else "",
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - began[0] if began else None,
         energy_kwh=None if row is None or kept else row["spent_energy_kwh"],
         error=outcome.error,
     )

@@ -47,7 +47,7 @@ class Child:
         self,
         environment: Mapping[str, str],
         log: Path | None = None,
-        command: Sequence[str] = COMMAND,
+        command: Sequence[str] | None = None,
     ) -> None:
         self.environment = dict(environment)
         self.log = log
@@ -60,7 +60,7 @@ class Child:
             stack.callback(theirs.close)
             # A session of its own: Ctrl-C is ours to pass on, and its own children end with it.
             self.process = subprocess.Popen(  # noqa: S603
-                [*command, str(theirs.fileno())],
+                [*(command or COMMAND), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -81,10 +81,8 @@ class Child:
         Raises:
             LostError: it died or took longer than ``limit_seconds``; it is ended by then.
         """
+        self.start()
         try:
-            if not self._ready:
-                self._answer(START_SECONDS, "its process did not start within 10 minutes")
-                self._ready = True
             with contextlib.suppress(OSError):  # it has died: said below
                 self._ours.send(order)
             late = f"it did not end within {_minutes(limit_seconds)} (sweep.timeout_minutes)"
@@ -92,6 +90,21 @@ class Child:
         except BaseException:  # an interrupt too: nothing is left behind
             self.end()
             raise
+
+    def start(self) -> None:
+        """Wait until it can take its first order.
+
+        Raises:
+            LostError: it died; it is ended by then.
+        """
+        if self._ready:
+            return
+        try:
+            self._answer(START_SECONDS, "its process did not start within 10 minutes")
+        except BaseException:
+            self.end()
+            raise
+        self._ready = True
 
     def end(self) -> None:
         """End the process and all that it started."""
@@ -131,6 +144,7 @@ def run_watched(
     child: Callable[[], Child],
     retries: int,
     limit_seconds: float | None,
+    runs: Callable[[], None],
     again: Callable[[str], None],
 ) -> Outcome:
     """Run a cell in a child process, as often as it is lost and ``retries`` allow.
@@ -139,6 +153,7 @@ def run_watched(
 
     Args:
         child: gives a live child process; called once for each try.
+        runs: called as the cell begins, at each try.
         again: told why the cell was lost, before it is tried again.
     """
     told = ""
@@ -146,7 +161,10 @@ def run_watched(
         if attempt:
             again(told)
         try:
-            outcome = child().ask(order, limit_seconds)
+            one = child()
+            one.start()
+            runs()
+            outcome = one.ask(order, limit_seconds)
         except LostError as error:
             told = str(error)
             continue

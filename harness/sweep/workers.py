@@ -114,6 +114,7 @@ def attempt(
     rerun: str,
     handed: dict[str, str],
     logging: dict[str, Any],
+    runs: Callable[[], None],
     again: Callable[[str], None],
 ) -> Outcome:
     """Run one cell: here, or in a watched child if this is a worker or there is a time limit.
@@ -121,6 +122,7 @@ def attempt(
     Args:
         handed: environment variables of the command that the cell needs.
         logging: how the child is to log.
+        runs: called as the cell begins, at each try: a worker may have to wait for its place.
         again: told why a cell was lost, before it is tried again.
     """
     sweep = config.sweep
@@ -132,6 +134,7 @@ def attempt(
             import torch
 
             torch.set_num_threads(sweep.threads)
+        runs()
         return outcome_of(config, rerun)
     threads = slots.thread_share(sweep) if worker else sweep.threads
     with _place(config) if worker else contextlib.nullcontext() as place:
@@ -147,7 +150,9 @@ def attempt(
         order = Order(config, rerun, environment=handed, logging=logging, threads=threads)
         for variable in handed:  # they change from one command to the next, the child need not
             environment.pop(variable, None)
-        return run_watched(order, lambda: kept_child(environment, log), sweep.retries, limit, again)
+        return run_watched(
+            order, lambda: kept_child(environment, log), sweep.retries, limit, runs, again
+        )
 
 
 @contextlib.contextmanager

@@ -19,16 +19,12 @@ from ranks_scenarios import every_loss
 from safetensors.torch import load_file
 
 from harness.adapters import distributed
+from harness.adapters import processes as processes_module
 from harness.adapters.checkpoints import Checkpoints
 from harness.adapters.config import AdapterConfig, telling
-from harness.adapters.distributed import (
-    Base,
-    Processes,
-    backend_of,
-    environment,
-    train_over_processes,
-)
+from harness.adapters.distributed import Base, backend_of, train_over_processes
 from harness.adapters.examples import IGNORED, Example, answer_example
+from harness.adapters.processes import Processes, environment
 from harness.adapters.ranks import NOTHING, Ranks, SharedBatches, WithNothing, share
 from harness.adapters.train import TrainingSummary, train
 from harness.errors import ConfigError, HarnessError, TrainingError
@@ -292,7 +288,7 @@ def test_the_whole_way_gives_the_adapter_and_meters_the_processes(
 @pytest.fixture
 def short_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait a second, not three, for what else the processes say when one has failed."""
-    monkeypatch.setattr(distributed, "LAST_WORDS_SECONDS", 1.0)
+    monkeypatch.setattr(processes_module, "LAST_WORDS_SECONDS", 1.0)
 
 
 def gang(tmp_path: Path, script: str, world: int = 2) -> Processes:

@@ -5,6 +5,8 @@ The record is ``runs.csv``; a tracker that fails is told of and loses nothing.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import math
 import os
@@ -18,6 +20,9 @@ from harness.errors import ConfigError, suggestion
 logger = logging.getLogger(__name__)
 
 TRACKERS = ("none", "mlflow", "trackio")
+
+REMOTE_TRACKIO = ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL")
+"""Environment variables that make Trackio log to a server."""
 
 
 def check_tracker(name: str) -> None:
@@ -42,7 +47,7 @@ def require_tracker(name: str) -> None:
     if name != "none" and find_spec(name) is None:
         raise ConfigError(
             f"tracking={name} needs the package {name}, which is not installed: "
-            f"pip install -c constraints.txt -e '.[{name}]'"
+            f"pip install -e '.[{name}]'"
         )
 
 
@@ -51,9 +56,12 @@ def track(name: str, results: Path, row: Mapping[str, Any]) -> None:
     if name == "none":
         return
     try:
+        from filelock import FileLock
+
         require_tracker(name)
         parameters, metrics = split(row)
-        LOGGERS[name](results, row, parameters, metrics)
+        with FileLock(results / f".{name}.lock"):  # one store, many workers
+            LOGGERS[name](results, row, parameters, metrics)
     except Exception as error:  # whatever a tracker does, the row is kept
         message = " ".join(str(error).split()) or type(error).__name__
         logger.warning("row %s is in runs.csv but not in %s: %s", row["run_id"], name, message)
@@ -80,6 +88,7 @@ def split(row: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, float]]:
 def _to_mlflow(
     results: Path, row: Mapping[str, Any], parameters: dict[str, str], metrics: dict[str, float]
 ) -> None:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it would report its use
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param
 
@@ -112,11 +121,21 @@ def _to_trackio(
 ) -> None:
     # Read when the package is imported, so it is set before.
     os.environ["TRACKIO_DIR"] = str((results / "trackio").resolve())
+    for name in REMOTE_TRACKIO:  # a run would go there instead
+        os.environ.pop(name, None)
     import trackio
 
-    trackio.init(project=row["experiment"], name=row["run_id"], config=dict(parameters))
-    trackio.log(metrics)
-    trackio.finish()
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints how to start its dashboard
+        trackio.init(
+            project=row["experiment"],
+            name=row["run_id"],
+            config=dict(parameters),
+            embed=False,  # it would start a dashboard
+            auto_log_gpu=False,
+            auto_log_cpu=False,
+        )
+        trackio.log(metrics)
+        trackio.finish()
 
 
 LOGGERS = {"mlflow": _to_mlflow, "trackio": _to_trackio}

@@ -22,7 +22,7 @@ def test_submitit_jobs_give_the_rows_and_answers_of_one_process(
     folder = tmp_path / "results" / "smoke" / ".hydra"
     # All four began at once, and two at a time were let work.
     assert len(list((folder / "workers").iterdir())) == 2
-    assert len(list((folder / "submitit").glob("*/*"))) == 4
+    assert len(list((folder / "submitit").glob("*/*/*_submitted.pkl"))) == 4
 
 
 def test_every_setting_for_slurm_is_one_that_its_plugin_knows():

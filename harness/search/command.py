@@ -99,7 +99,8 @@ def search(found: Search, overrides: Sequence[str], flags: Sequence[str], start:
         start([*flags, *overrides, *found.space.own, *own, direction])
     except ValueError:
         # Optuna has no best trial where every one failed; ``best`` says it in our words.
-        if any(one.ok for one in of_search(folder, found.id, count)):
+        tried = of_search(folder, found.id, count)
+        if not tried or any(one.ok for one in tried):
             raise
     trials = of_search(folder, found.id, count)
     chosen = best(trials)

@@ -66,7 +66,7 @@ class Space:
 
     @property
     def sampler_name(self) -> str:
-        """The sampler as people call it: TPE, Random, Grid."""
+        """The sampler as people call it: TPE, Random, NSGAII."""
         return str(self.sampler["_target_"]).rpartition(".")[2].removesuffix("Sampler")
 
 
@@ -206,7 +206,12 @@ def _sampler(hydra: DictConfig, said: Collection[str]) -> dict[str, Any]:
     sampler = OmegaConf.to_container(hydra.sweeper.sampler, resolve=True)
     assert isinstance(sampler, dict)
     settings = {str(name): value for name, value in sampler.items()}
-    if settings.get("seed") is None:
+    if "seed" not in settings:
+        raise ConfigError(
+            f"{settings['_target_']} takes no seed, so a search with it cannot be resumed: use "
+            "hydra/sweeper/sampler=tpe or random"
+        )
+    if settings["seed"] is None:
         settings["seed"] = 0
     startup = f"{SAMPLER}.n_startup_trials"
     if settings.get("n_startup_trials") == OPTUNA_STARTUP and startup not in said:

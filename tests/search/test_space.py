@@ -95,6 +95,7 @@ def test_the_example_experiment_is_a_search():
         ([RANK, "hydra.sweeper.storage=sqlite:///x.db"], "trials are kept in"),
         ([RANK, "hydra.sweeper.direction=maximize"], "set by harness run"),
         ([RANK, "hydra.sweeper.n_trials=0"], "at least 1"),
+        ([RANK, "hydra/sweeper/sampler=grid"], "takes no seed, so a search with it cannot be"),
         ([RANK, "search.measure=contain"], "did you mean 'contains'?"),
         ([RANK, "search.second=train_second"], "did you mean 'train_seconds'?"),
         ([RANK, "search.final_seeds=[0,0]"], "list different seeds"),

@@ -20,7 +20,10 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
         RecordError: an artifact that was to be removed cannot be.
     """
-    options = _parser().parse_args(list(arguments))
+    try:
+        options = _parser().parse_args(list(arguments))
+    except SystemExit as ended:  # argparse has printed its help, or what is wrong
+        return int(ended.code or 0)
     try:
         code: int = options.run(options)
     except OSError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from harness.measures.definitions import ACCURACY, FORGETTING, PROBES, RETRIEVAL, Measure
 
@@ -261,6 +262,7 @@ MEASURED_GROUPS = ("Accuracy", "Retrieval", "Forgetting")
 """Groups that are empty in a failed row, apart from counts and versions."""
 
 
+@cache
 def phase_columns(phase: str) -> tuple[str, str, str, str]:
     """Names of a phase's columns: wall, CPU and GPU seconds, and energy."""
     prefix = "latency_sample" if phase == "latency" else phase

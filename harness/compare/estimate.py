@@ -349,8 +349,6 @@ def _half_width(terms: Sequence[Term], tail: float) -> float:
 
 def _tail_at(terms: Sequence[Term], distance: float) -> float:
     """The tail probability at which the half-width equals ``distance``."""
-    from scipy.optimize import brentq
-
     used = [term for term in terms if term.standard_error > 0]
     if not used:
         return 0.0
@@ -359,17 +357,15 @@ def _tail_at(terms: Sequence[Term], distance: float) -> float:
         if math.isinf(used[0].freedom):
             return float(ndtr(-ratio))
         return float(stdtr(used[0].freedom, -ratio))
-    smallest = 1e-300
-    if _half_width(used, smallest) <= distance:
-        return smallest
-    # In log scale, where the half-width is nearly a straight line.
-    root = brentq(
-        lambda log: _half_width(used, math.exp(log)) - distance,
-        math.log(smallest),
-        math.log(0.5),
-        xtol=1e-10,
-    )
-    return math.exp(root)
+    # The half-width falls as the tail grows: halve the span of its logarithm.
+    low, high = math.log(1e-300), math.log(0.5)
+    for _ in range(60):
+        middle = (low + high) / 2
+        if _half_width(used, math.exp(middle)) > distance:
+            low = middle
+        else:
+            high = middle
+    return math.exp((low + high) / 2)
 
 
 def _upper_quantile(tail: float, freedom: float) -> float:

@@ -102,7 +102,8 @@ class Bench:
             check=False,
         )
         if done.returncode:
-            raise SystemExit(f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+            said = f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+            raise SystemExit(f"exit code {done.returncode}: {' '.join(command)}\n{said}")
         return time.monotonic() - began
 
     def cache(self, name: str) -> Path:

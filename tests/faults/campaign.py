@@ -3,10 +3,11 @@
     python -m tests.faults.campaign [--kills 100] [--folder FOLDER] [--only single|two_workers]
 
 One sweep is killed again and again, and resumed each time, until it is through; then it is
-compared with an undisturbed one, and the next begins, until there were so many kills. Half of them
-come after a time drawn at random, half at a file system event drawn from a stage drawn at random.
-Stages that were not hit by then are hit on purpose. What a kill cannot do, cut a single write of a
-row in the middle, is done to the table by hand after some of the kills at a row.
+compared with an undisturbed one, and the next begins, until there were so many kills. Some of them
+come after a time drawn at random, more at a file system event drawn from a stage drawn at random,
+since half of the time of so small a sweep nothing is made or written. Stages that were not hit by
+then are hit on purpose. What a kill cannot do, cut a single write of a row in the middle, is done
+to the table by hand after most of the kills at a row.
 
 Stopped and given again with the same FOLDER, it goes on. The counts are written to
 benchmarks/results/faults.json. Exit code: 1 if anything was lost, doubled or altered.
@@ -35,7 +36,10 @@ from .trap import STAGES
 
 RESULT = ROOT / "benchmarks" / "results" / "faults.json"
 MODES = {"single": (), "two_workers": TWO_WORKERS}
-LATEST_EVENT = 8
+TIMED_SHARE = 0.4
+"""Of the kills, those that come after a time."""
+
+LATEST_EVENT = 6
 """Events are drawn among so many of a stage: a resumed sweep may have few of them left."""
 
 MOST_ATTEMPTS = 5
@@ -112,7 +116,7 @@ class Campaign:
         state.processes += ended.processes
         for stage in ended.stages:
             state.hit[stage] = state.hit.get(stage, 0) + 1
-        if "row" in ended.stages and random.random() < 0.5:
+        if "row" in ended.stages and random.random() < 0.8:
             state.torn += self._tears_row(sweep, random)
         for run_id, line in rows.items():
             if sweep.finished_rows().get(run_id, line) != line:
@@ -131,7 +135,7 @@ class Campaign:
             return None
         if enough:
             return self._on_purpose(missing[0], random)
-        if random.random() < 0.5:
+        if random.random() < TIMED_SHARE:
             return Kill(seconds=random.uniform(0.05, self.state.undisturbed_seconds))
         return Kill(at=random.choice(list(STAGES)), number=random.randint(1, LATEST_EVENT))
 

@@ -6,12 +6,13 @@ PIP_FLAGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help quickstart test browser lint .venv
+.PHONY: help quickstart test browser faults lint .venv
 
 help:
 	@echo "make quickstart   four arms on world facts: some minutes, then a table of what each gave"
 	@echo "make test         the tests (Chromium is installed for the report's, if it is missing)"
 	@echo "make lint         style and types"
+	@echo "make faults       sweeps killed at random, resumed and compared with undisturbed ones"
 	@echo "make .venv        only the environment; then: . .venv/bin/activate && harness --help"
 
 quickstart: $(STAMP)
@@ -31,6 +32,10 @@ browser:
 	else \
 	    echo "no chromedriver: install Chromium and its driver to test the report in a browser"; \
 	fi
+
+# Not part of the tests: it kills a sweep a hundred times, alone and with two workers. An hour or so.
+faults: $(STAMP)
+	$(BIN)/python -m tests.faults.campaign
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.adapters.config import AdapterConfig, telling
+from harness.adapters.config import AdapterConfig
 from harness.errors import ConfigError
 from harness.measures.config import ForgettingConfig, MeasureConfig
 from harness.metering.config import CostConfig
@@ -24,6 +24,7 @@ from harness.retrieval.config import RetrieverConfig
 from harness.search.config import FINAL, SearchConfig
 from harness.sweep.config import SweepConfig
 from harness.tasks.config import CustomConfig, FictionalConfig, TaskConfig, WorldFactsConfig
+from harness.telling import telling
 from harness.tracking import check_tracker
 from harness.types import sha256_of
 
@@ -172,12 +173,15 @@ def config_hash(config: Config) -> str:
     del settings["sweep"], settings["measure"]["reuse"], settings["measure"]["exclusive"]
     if settings["adapter"] is not None:
         del settings["adapter"]["checkpoint_steps"]
-        settings["adapter"] = telling(settings["adapter"])
     search = settings.pop("search")
     if search["part"] == FINAL:
         # Its row tells of the search and holds what that took.
         settings["search"] = {name: search[name] for name in ("id", "trials")}
-    return sha256_of({name: value for name, value in settings.items() if name not in LABELS})
+    told = {
+        name: telling(name, value) if isinstance(value, dict) else value
+        for name, value in settings.items()
+    }
+    return sha256_of({name: value for name, value in told.items() if name not in LABELS})
 
 
 def first_line(error: BaseException) -> str:

@@ -11,11 +11,12 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from harness.adapters.config import AdapterConfig, telling
+from harness.adapters.config import AdapterConfig
 from harness.config import Config
 from harness.metering.device import device_description
 from harness.retrieval.config import RetrieverConfig
 from harness.store import Artifact
+from harness.telling import telling
 from harness.types import Task, sha256_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ def adapter_key(
         replayed: the general questions that are replayed.
     """
     retrieved = adapter.train_passages == "retrieved"
-    settings = {k: v for k, v in telling(asdict(adapter)).items() if k not in WITHOUT_EFFECT}
+    settings = {
+        k: v for k, v in telling("adapter", asdict(adapter)).items() if k not in WITHOUT_EFFECT
+    }
     measure, prompt = config.measure, config.prompt
     in_prompts = adapter.train_passages != "none"
     needs_validation = adapter.early_stopping_patience is not None or retrieved

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from harness.errors import ConfigError, suggestion
 
@@ -158,12 +157,3 @@ class AdapterConfig:
     def accumulation(self) -> int:
         """Micro-batches of each process in one optimiser step."""
         return self.batch_size // (self.processes * self.on_device)
-
-
-def telling(settings: dict[str, Any]) -> dict[str, Any]:
-    """An adapter's settings without those that say nothing of it: one process has no strategy.
-
-    So what was trained before there could be several processes keeps its key and its hash.
-    """
-    silent = ("processes", "strategy") if settings["processes"] == 1 else ()
-    return {name: value for name, value in settings.items() if name not in silent}

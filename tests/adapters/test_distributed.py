@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from harness.adapters import distributed
 from harness.adapters import processes as processes_module
 from harness.adapters.checkpoints import Checkpoints
-from harness.adapters.config import AdapterConfig, telling
+from harness.adapters.config import AdapterConfig
 from harness.adapters.distributed import Base, backend_of, train_over_processes
 from harness.adapters.examples import IGNORED, Example, answer_example
 from harness.adapters.processes import Processes, environment
@@ -31,6 +31,7 @@ from harness.errors import ConfigError, HarnessError, TrainingError
 from harness.metering.meter import Meter
 from harness.models.config import ModelConfig
 from harness.models.load import ModelFiles
+from harness.telling import telling
 
 # Nine, in steps of four: in an epoch's last step one process has nothing to train on.
 PAIRS = [
@@ -400,6 +401,7 @@ def test_a_worker_ends_when_the_process_that_started_it_does():
 HANGS = """
 import json, os, sys, time
 from harness.adapters.worker import Channel, join
+from harness.telling import telling
 from pathlib import Path
 channel = Channel()
 job = json.loads(Path(sys.argv[1]).read_text())
@@ -494,10 +496,10 @@ def test_the_step_stays_what_it_is_with_one_process():
 
 
 def test_one_process_says_nothing_of_processes_in_its_key():
-    said = telling(asdict(settings(processes=1)))
+    said = telling("adapter", asdict(settings(processes=1)))
     assert {"processes", "strategy"}.isdisjoint(said)
-    assert telling(asdict(settings()))["processes"] == 2
-    assert telling(asdict(settings(strategy="fsdp")))["strategy"] == "fsdp"
+    assert telling("adapter", asdict(settings()))["processes"] == 2
+    assert telling("adapter", asdict(settings(strategy="fsdp")))["strategy"] == "fsdp"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,25 @@
+"""Which settings tell what a run does: the rest is left out of hashes and keys.
+
+A setting that came after rows had been written, at the value that means what was done before, says
+nothing new: so rows and artifacts keep the hashes and keys that they had.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+ADDED_LATER: dict[str, dict[str, Any]] = {}
+"""Group of settings -> setting -> the value that means what was done before it was there.
+
+A nested group is given as the dictionary of all its values.
+"""
+
+
+def telling(group: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a group ("adapter", "prompt", …) without those that say nothing."""
+    silent = {
+        name for name, value in ADDED_LATER.get(group, {}).items() if settings.get(name) == value
+    }
+    if group == "adapter" and settings["processes"] == 1:
+        silent |= {"processes", "strategy"}  # one process has no strategy
+    return {name: value for name, value in settings.items() if name not in silent}

@@ -76,7 +76,7 @@ def attempt(results: Path, settings: list[str], rows: int, what: str) -> Attempt
     began = time.monotonic()
     command = [sys.executable, "-m", "harness", "run", f"experiment={EXPERIMENT}"]
     command += ["hydra/launcher=ray", "sweep.workers=2", "sweep.threads=1", f"results={results}"]
-    process = subprocess.Popen([*command, *settings], start_new_session=True)
+    process = subprocess.Popen([*command, *settings], start_new_session=True)  # noqa: S603 - our own
     while process.poll() is None and count(folder) < rows:
         time.sleep(0.5)
     if process.poll() is None:

@@ -46,6 +46,7 @@ RAY_SETTINGS = {
     "RAY_AUTH_MODE": "token",  # as Ray does by itself, with a warning
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray would report its use over the network
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray would hide the GPUs from cells
+    "RAY_worker_niceness": "0",  # Ray's 15 would be measured: any other process would come first
     "RAY_memory_monitor_refresh_ms": "0",  # Ray would kill workers, and try them again for ever
 }
 

@@ -74,14 +74,16 @@ _IDENTITY: tuple[_Entry, ...] = (
 
 _SETTINGS: tuple[_Entry, ...] = (
     ("retriever", "str", "", "kind of retriever; empty without one"),
-    ("encoder", "str", "", "sentence encoder of a dense retriever"),
+    ("encoder", "str", "", "sentence encoder of a dense or hybrid retriever"),
     (
         "index_kind",
         "str",
         "",
-        "FAISS index of a dense retriever; all but flat are approximate",
+        "FAISS index of a dense or hybrid retriever; all but flat are approximate",
         ("flat", "ivf", "hnsw", "ivf_sq", "ivf_pq"),
     ),
+    ("reranker", "str", "", "cross-encoder that orders what was found anew; empty without one"),
+    ("rerank_candidates", "int", "passages", "passages of the first ranking that it scores"),
     ("top_k", "int", "passages", "passages retrieved for a question"),
     ("top_k_chosen_by", "str", "", "how top_k was chosen: validation, or set in the config"),
     ("chunk_tokens", "int", "tokens", "longest passage"),

@@ -33,6 +33,9 @@ from harness.retrieval import (
     index_key,
     open_retriever,
 )
+from harness.retrieval.config import RetrieverConfig
+from harness.retrieval.rerank import reranked
+from harness.retrieval.vectors import Vectors, embed, open_vectors, save_vectors, vectors_key
 from harness.store import Artifact
 from harness.types import Passage, Prediction, Question, ScoredPassage, Task, sha256_of
 
@@ -73,6 +76,7 @@ class Method:
         self.index_artifact: Artifact | None = None
         self.adapter_artifact: Artifact | None = None
         self._built: Retriever | None = None
+        self._retriever: Retriever | None = None
         self._model: Model | None = None
 
     @cached_property
@@ -111,23 +115,43 @@ class Method:
             )
 
         def make(folder: Path) -> None:
+            vectors = self._vectors(config) if config.has_encoder else None
             with self.ledger.phase("index"):
-                self._built = build_retriever(config, self.passages, str(self.device))
+                self._built = build_retriever(config, self.passages, str(self.device), vectors)
                 self._built.save(folder)
 
         key = {**index_key(config, self.passages), **self.circumstances}
         self.index_artifact = self.ledger.obtain("index", key, make)
 
+    def _vectors(self, config: RetrieverConfig) -> Vectors:
+        """The passages' vectors: indexes of other kinds over the same passages use them too.
+
+        What they cost becomes part of the index's cost.
+        """
+        made: list[Vectors] = []
+
+        def make(folder: Path) -> None:
+            with self.ledger.phase("index"):
+                made.append(embed(config, self.passages, str(self.device)))
+                save_vectors(made[0], folder)
+
+        key = {**vectors_key(config, self.passages), **self.circumstances}
+        artifact = self.ledger.obtain("vectors", key, make)
+        return made[0] if made else open_vectors(artifact.folder)
+
     @property
     def retriever(self) -> Retriever | None:
-        """The retriever, opened from the store when it is first needed."""
-        config = self.config.retriever
-        if self._built is None and config is not None and self.index_artifact is not None:
+        """The retriever, its reranker included, opened from the store when it is first needed."""
+        config, device = self.config.retriever, str(self.device)
+        if self._retriever is None and config is not None and self.index_artifact is not None:
             with self.ledger.phase("load"):
-                self._built = open_retriever(
-                    config, self.passages, self.index_artifact.folder, str(self.device)
+                found = self._built or open_retriever(
+                    config, self.passages, self.index_artifact.folder, device
                 )
-        return self._built
+                self._retriever = (
+                    reranked(found, config.rerank, device) if config.rerank.on else found
+                )
+        return self._retriever
 
     def fit(self) -> None:
         """Train the adapter, if the method has one.
@@ -236,9 +260,9 @@ class Method:
             from harness.adapters.data import gold_passages
 
             return gold_passages(self.passages, questions)
-        if self._built is None or top_k is None:
+        if self.retriever is None or top_k is None:
             raise RetrievalError("adapter.train_passages=retrieved needs a retriever")
-        return self._built.retrieve(questions, top_k)
+        return self.retriever.retrieve(questions, top_k)
 
     def _replay_questions(self, config: AdapterConfig) -> list[str]:
         """The general questions that are replayed; empty without replay."""

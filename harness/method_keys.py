@@ -15,6 +15,7 @@ from harness.adapters.config import AdapterConfig
 from harness.config import Config
 from harness.metering.device import device_description
 from harness.retrieval.config import RetrieverConfig
+from harness.retrieval.rerank import rerank_key
 from harness.store import Artifact
 from harness.telling import telling
 from harness.types import Task, sha256_of
@@ -91,6 +92,7 @@ def adapter_key(
         if retrieved
         else None,
         "validation": task.validation_sha256() if needs_validation else None,
+        **(rerank_key(config.retriever.rerank) if retrieved and config.retriever else {}),
     }
 
 
@@ -126,6 +128,7 @@ def answers_key(
         "validation": task.validation_sha256(),
         "primary": [measure.primary, measure.answer_part],
         "latency": [measure.latency_questions, measure.latency_warmup],
+        **(rerank_key(config.retriever.rerank) if config.retriever else {}),
     }
 
 

@@ -232,8 +232,10 @@ def _settings(config: Config) -> dict[str, Any]:
     if retriever is not None:
         settings |= {
             "retriever": retriever.kind,
-            "encoder": retriever.encoder.label if retriever.kind == "dense" else None,
-            "index_kind": retriever.index if retriever.kind == "dense" else None,
+            "encoder": retriever.encoder.label if retriever.has_encoder else None,
+            "index_kind": retriever.index if retriever.has_encoder else None,
+            "reranker": retriever.rerank.label if retriever.rerank.on else None,
+            "rerank_candidates": retriever.rerank.candidates if retriever.rerank.on else None,
             "chunk_tokens": retriever.chunk_tokens,
             "chunk_overlap": retriever.chunk_overlap,
             "context_budget_tokens": config.prompt.context_budget_tokens,

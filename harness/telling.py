@@ -8,7 +8,25 @@ from __future__ import annotations
 
 from typing import Any
 
-ADDED_LATER: dict[str, dict[str, Any]] = {}
+ADDED_LATER: dict[str, dict[str, Any]] = {
+    "retriever": {
+        "hybrid": {"rrf_k": 60, "depth": 100, "bm25_weight": 1.0},
+        "rerank": {
+            "source": "none",
+            "name": "",
+            "id": None,
+            "revision": None,
+            "package": None,
+            "version": None,
+            "sha256": None,
+            "member": None,
+            "candidates": 20,
+            "max_tokens": None,
+            "batch_size": 32,
+            "dtype": "float32",
+        },
+    },
+}
 """Group of settings -> setting -> the value that means what was done before it was there.
 
 A nested group is given as the dictionary of all its values.

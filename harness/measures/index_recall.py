@@ -17,15 +17,15 @@ KIND, FILE = "index_recall", "index_recall.json"
 def measure_index_recall(method: Method, answers: Answers) -> float | None:
     """Mean share of the ``top_k`` nearest passages among those retrieved for the test questions.
 
-    None without a dense retriever, and for an exact index. Like scoring it is in no phase: it tells
-    of the arm's figures and is no part of serving it. The result is kept, so that a run whose
-    answers are reused needs no encoder.
+    None without a dense retriever, for an exact index and behind a reranker. Like scoring it is in
+    no phase: it tells of the arm's figures and is no part of serving it. The result is kept, so
+    that a run whose answers are reused needs no encoder.
     """
     config, index, top_k = method.config.retriever, method.index_artifact, answers.top_k
     if config is None or index is None or top_k is None:
         return None
-    if config.kind != "dense" or config.index == "flat":
-        return None
+    if config.kind != "dense" or config.index == "flat" or config.rerank.on:
+        return None  # behind a fusion or a reranker it is not the index that decides
     questions = [prediction.question for prediction in answers.predictions]
     found = [prediction.retrieved for prediction in answers.predictions]
 

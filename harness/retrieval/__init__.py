@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from harness.errors import RetrievalError
-from harness.retrieval import bm25, dense, oracle
+from harness.retrieval import bm25, dense, hybrid, oracle
 from harness.retrieval.chunk import chunk
 from harness.retrieval.config import BM25Config, EncoderConfig, RetrieverConfig
 from harness.retrieval.context import choose_top_k, fit_context
 from harness.retrieval.sidecar import FORMAT, corpus_sha256
+from harness.retrieval.vectors import Vectors
 from harness.types import Passage, Question, ScoredPassage
 
 __all__ = [
@@ -47,7 +48,7 @@ class Retriever(Protocol):
 class Kind(NamedTuple):
     """How one kind of retriever is built, opened again, and told apart from others of its kind."""
 
-    build: Callable[[RetrieverConfig, Sequence[Passage], str], Retriever]
+    build: Callable[[RetrieverConfig, Sequence[Passage], str, Vectors | None], Retriever]
     open_saved: Callable[[RetrieverConfig, Sequence[Passage], Path, str], Retriever]
     settings: Callable[[RetrieverConfig], dict[str, Any]]
 
@@ -55,21 +56,28 @@ class Kind(NamedTuple):
 RETRIEVERS: dict[str, Kind] = {
     "dense": Kind(dense.build, dense.open_saved, dense.settings),
     "bm25": Kind(bm25.build, bm25.open_saved, bm25.settings),
+    "hybrid": Kind(hybrid.build, hybrid.open_saved, hybrid.settings),
     "oracle": Kind(oracle.build, oracle.open_saved, oracle.settings),
 }
 
 
 def build_retriever(
-    config: RetrieverConfig, passages: Sequence[Passage], device: str = "cpu"
+    config: RetrieverConfig,
+    passages: Sequence[Passage],
+    device: str = "cpu",
+    vectors: Vectors | None = None,
 ) -> Retriever:
     """A retriever of ``config.kind`` over ``passages``.
+
+    Args:
+        vectors: the passages' vectors, where they are known; else an encoder is loaded for them.
 
     Raises:
         RetrievalError: there are no passages, or they cannot be indexed.
     """
     if not passages:
         raise RetrievalError("there are no passages to index; the corpus is empty")
-    return RETRIEVERS[config.kind].build(config, passages, device)
+    return RETRIEVERS[config.kind].build(config, passages, device, vectors)
 
 
 def open_retriever(

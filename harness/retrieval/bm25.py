@@ -13,6 +13,7 @@ from harness.prompts import passage_text
 from harness.retrieval.config import BM25Config, RetrieverConfig
 from harness.retrieval.ranking import check_top_k, rank
 from harness.retrieval.sidecar import damaged, library_versions, open_sidecar, save_index
+from harness.retrieval.vectors import Vectors
 from harness.types import Passage, Question, ScoredPassage
 
 LIBRARIES = ("bm25s",)
@@ -63,15 +64,17 @@ class BM25Retriever:
         save_index(folder, "bm25", self.passages, {"bm25": _settings(self._config)}, write)
 
 
-def build(config: RetrieverConfig, passages: Sequence[Passage], device: str) -> BM25Retriever:
-    """A retriever over ``passages``; ``device`` is not used.
+def build(
+    config: RetrieverConfig, passages: Sequence[Passage], device: str, vectors: Vectors | None
+) -> BM25Retriever:
+    """A retriever over ``passages``; ``device`` and ``vectors`` are not used.
 
     Raises:
         RetrievalError: no passage has a word that can be indexed.
     """
     from bm25s import BM25
 
-    del device
+    del device, vectors
     words = _words([passage_text(passage) for passage in passages])
     # Sorted, so that the saved index is the same bytes in every process.
     vocabulary = {word: i for i, word in enumerate(sorted({w for text in words for w in text}))}

@@ -8,8 +8,11 @@ from dataclasses import asdict, dataclass, field
 from harness.errors import ConfigError, suggestion
 from harness.sources import MINILM
 
-KINDS = ("dense", "bm25", "oracle")
+KINDS = ("dense", "bm25", "hybrid", "oracle")
+WITH_ENCODER = ("dense", "hybrid")
+WITH_BM25 = ("bm25", "hybrid")
 ENCODER_SOURCES = ("wheel", "hub", "local")
+RERANK_SOURCES = ("none", *ENCODER_SOURCES)
 ENCODER_DTYPES = ("float32", "bfloat16", "float16")
 BM25_METHODS = ("lucene", "robertson", "atire")
 
@@ -59,43 +62,12 @@ class EncoderConfig:
         _check_choice("retriever.encoder.source", self.source, ENCODER_SOURCES)
         _check_choice("retriever.encoder.dtype", self.dtype, ENCODER_DTYPES)
         _check_at_least("retriever.encoder.batch_size", self.batch_size, 1)
-        if self.source == "wheel":
-            self._check_wheel()
-        elif not self.id:
-            what = "hub id" if self.source == "hub" else "folder"
-            raise ConfigError(
-                f"retriever.encoder.source={self.source} needs retriever.encoder.id, the {what} "
-                "of a sentence-transformers model"
-            )
-
-    def _check_wheel(self) -> None:
-        if not (self.package and self.version and self.sha256 and self.member):
-            raise ConfigError(
-                "retriever.encoder.source=wheel needs package, version, sha256 and member; "
-                "for a hub id use retriever.encoder.source=hub retriever.encoder.id=…"
-            )
-        if self.id:
-            raise ConfigError(
-                f"retriever.encoder.id is '{self.id}' but retriever.encoder.source is 'wheel', "
-                "which does not use it; set retriever.encoder.source=hub (or local)"
-            )
-        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
-            raise ConfigError(
-                f"retriever.encoder.sha256 is '{self.sha256}'; it is 64 lower-case hex digits"
-            )
-        if not self.member.endswith("/"):
-            raise ConfigError(
-                f"retriever.encoder.member is '{self.member}'; it is a folder and ends with '/'"
-            )
+        _check_source("retriever.encoder", self, "sentence-transformers model")
 
     @property
     def label(self) -> str:
         """The encoder's name in the record: ``name``, else the end of the id, else the package."""
-        if self.name:
-            return self.name
-        if self.source == "wheel":
-            return self.package or ""
-        return (self.id or "").rstrip("/").rsplit("/", 1)[-1]
+        return _label(self)
 
 
 @dataclass
@@ -119,6 +91,85 @@ class BM25Config:
             raise ConfigError(f"retriever.bm25.k1 is {self.k1}; it is at least 0")
         if not 0 <= self.b <= 1:
             raise ConfigError(f"retriever.bm25.b is {self.b}; it lies between 0 and 1")
+
+
+@dataclass
+class HybridConfig:
+    """How the rankings of "hybrid" become one: reciprocal rank fusion.
+
+    Attributes:
+        rrf_k: added to each rank, so that the first few do not decide alone; 60 in the paper
+            (Cormack, Clarke, Büttcher 2009, "Reciprocal Rank Fusion").
+        depth: passages of each ranking that are fused, at least top_k.
+        bm25_weight: of BM25's ranking against 1 of the encoder's.
+    """
+
+    rrf_k: int = 60
+    depth: int = 100
+    bm25_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_at_least("retriever.hybrid.rrf_k", self.rrf_k, 1)
+        _check_at_least("retriever.hybrid.depth", self.depth, 1)
+        if not 0 < self.bm25_weight < float("inf"):
+            raise ConfigError(
+                f"retriever.hybrid.bm25_weight is {self.bm25_weight}; it is above 0 "
+                "(retriever=dense does without BM25)"
+            )
+
+
+@dataclass
+class RerankConfig:
+    """A cross-encoder that reads question and passage together and orders the candidates anew.
+
+    Attributes:
+        source: "none" (no reranking), "hub" (``id`` is a hub id), "local" (``id`` is a folder) or
+            "wheel". The folder is a cross-encoder with one output, in safetensors.
+        name: its label in the record; empty takes it from the id or the package.
+        revision, package, version, sha256, member: as of ``EncoderConfig``.
+        candidates: passages of the first ranking that are scored, at least top_k.
+        max_tokens: question and passage together are cut at so many; null: as the model says.
+        batch_size: pairs in one batch.
+        dtype: of its weights.
+    """
+
+    source: str = "none"
+    name: str = ""
+    id: str | None = None
+    revision: str | None = None
+    package: str | None = None
+    version: str | None = None
+    sha256: str | None = None
+    member: str | None = None
+    candidates: int = 20
+    max_tokens: int | None = None
+    batch_size: int = 32
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        _check_choice("retriever.rerank.source", self.source, RERANK_SOURCES)
+        _check_choice("retriever.rerank.dtype", self.dtype, ENCODER_DTYPES)
+        _check_at_least("retriever.rerank.candidates", self.candidates, 1)
+        _check_at_least("retriever.rerank.batch_size", self.batch_size, 1)
+        if self.max_tokens is not None:
+            _check_at_least("retriever.rerank.max_tokens", self.max_tokens, 8)
+        if self.source != "none":
+            _check_source("retriever.rerank", self, "cross-encoder")
+        elif self.id:
+            raise ConfigError(
+                f"retriever.rerank.id is '{self.id}' but retriever.rerank.source is 'none'; set it "
+                "to hub or local"
+            )
+
+    @property
+    def on(self) -> bool:
+        """Whether there is a reranker."""
+        return self.source != "none"
+
+    @property
+    def label(self) -> str:
+        """The reranker's name in the record."""
+        return _label(self)
 
 
 @dataclass
@@ -157,13 +208,16 @@ class RetrieverConfig:
     """What fills an arm's retriever slot, and how the corpus is cut into passages.
 
     Attributes:
-        kind: "dense" (sentence encoder and FAISS, by inner product), "bm25" or "oracle" (the gold
-            document's passages, which tells reading from retrieving).
-        encoder: used by "dense" only.
-        index: the FAISS index of "dense": "flat" (exact), "ivf" or "hnsw" (approximate, faster),
-            "ivf_sq" or "ivf_pq" (approximate and compressed).
+        kind: "dense" (sentence encoder and FAISS, by inner product), "bm25", "hybrid" (the rankings
+            of both, fused) or "oracle" (the gold document's passages, which tells reading from
+            retrieving).
+        encoder: used by "dense" and "hybrid".
+        index: their FAISS index: "flat" (exact), "ivf" or "hnsw" (approximate, faster), "ivf_sq" or
+            "ivf_pq" (approximate and compressed).
         faiss: settings of an approximate index.
-        bm25: used by "bm25" only.
+        bm25: used by "bm25" and "hybrid".
+        hybrid: how "hybrid" fuses.
+        rerank: a cross-encoder that orders what was found anew; none by default.
         top_k: passages per question; null chooses among ``top_k_candidates`` on validation.
         top_k_default: taken where ``top_k`` is null and the task has no validation questions.
         chunk_tokens: most tokens of a passage, counted by the language model's tokenizer.
@@ -175,6 +229,8 @@ class RetrieverConfig:
     index: str = "flat"
     faiss: FaissConfig = field(default_factory=FaissConfig)
     bm25: BM25Config = field(default_factory=BM25Config)
+    hybrid: HybridConfig = field(default_factory=HybridConfig)
+    rerank: RerankConfig = field(default_factory=RerankConfig)
     top_k: int | None = None
     top_k_candidates: list[int] = field(default_factory=lambda: [1, 3, 5])
     top_k_default: int = 3
@@ -201,6 +257,17 @@ class RetrieverConfig:
                 f"retriever.chunk_tokens ({self.chunk_tokens})"
             )
 
+        if self.kind == "oracle" and self.rerank.on:
+            raise ConfigError(
+                "retriever.rerank has nothing to order: retriever=oracle gives the gold passages; "
+                "set retriever.rerank.source=none or choose another retriever"
+            )
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether passages become vectors."""
+        return self.kind in WITH_ENCODER
+
     def _check_faiss(self) -> None:
         used = FAISS_SETTINGS[self.index]
         for name, value in asdict(self.faiss).items():
@@ -210,6 +277,41 @@ class RetrieverConfig:
                     f"retriever.faiss.{name} is {value} but retriever.index={self.index} does not "
                     f"use it; leave it out, or set retriever.index to one that does: {users}"
                 )
+
+
+def _label(config: EncoderConfig | RerankConfig) -> str:
+    if config.name:
+        return config.name
+    if config.source == "wheel":
+        return config.package or ""
+    return (config.id or "").rstrip("/").rsplit("/", 1)[-1]
+
+
+def _check_source(setting: str, config: EncoderConfig | RerankConfig, what: str) -> None:
+    """Raise ConfigError unless the settings say where the model is to be had."""
+    if config.source != "wheel":
+        if not config.id:
+            kind = "hub id" if config.source == "hub" else "folder"
+            raise ConfigError(
+                f"{setting}.source={config.source} needs {setting}.id, the {kind} of a {what}"
+            )
+        return
+    if not (config.package and config.version and config.sha256 and config.member):
+        raise ConfigError(
+            f"{setting}.source=wheel needs package, version, sha256 and member; "
+            f"for a hub id use {setting}.source=hub {setting}.id=…"
+        )
+    if config.id:
+        raise ConfigError(
+            f"{setting}.id is '{config.id}' but {setting}.source is 'wheel', "
+            f"which does not use it; set {setting}.source=hub (or local)"
+        )
+    if not re.fullmatch(r"[0-9a-f]{64}", config.sha256):
+        raise ConfigError(f"{setting}.sha256 is '{config.sha256}'; it is 64 lower-case hex digits")
+    if not config.member.endswith("/"):
+        raise ConfigError(
+            f"{setting}.member is '{config.member}'; it is a folder and ends with '/'"
+        )
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

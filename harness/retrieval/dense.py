@@ -21,6 +21,7 @@ from harness.retrieval.faiss_kinds import (
 )
 from harness.retrieval.ranking import check_top_k, rank
 from harness.retrieval.sidecar import damaged, library_versions, open_sidecar, save_index
+from harness.retrieval.vectors import LIBRARIES, Vectors, check_vectors
 from harness.types import Passage, Question, ScoredPassage
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 INDEX_FILE = "vectors.faiss"
 EXACT_FILE = "vectors.npy"
 """The vectors as they were encoded, beside an approximate index: its recall is measured by them."""
-# Another version of these may give other vectors from the same weights.
-LIBRARIES = ("sentence-transformers", "transformers", "torch", "faiss-cpu")
 
 # Inner products of unit vectors are right to about 1e-7 and differ in the last digit with the batch
 # they were computed in. Rounded, equal passages tie, and one question alone ranks as in a batch.
@@ -127,7 +126,7 @@ class DenseRetriever:
 
     def _encoded(self, questions: Sequence[Question]) -> np.ndarray:
         vectors = self._encoder.encode_queries([question.question for question in questions])
-        _check_vectors(vectors, len(questions), self._encoder, "question")
+        check_vectors(vectors, len(questions), self._encoder, "question")
         return vectors
 
     def _search(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -161,16 +160,24 @@ class DenseRetriever:
 
 
 def index_passages(
-    encoder: Encoder, passages: Sequence[Passage], kind: str = "flat", faiss: FaissConfig = OPEN
+    encoder: Encoder,
+    passages: Sequence[Passage],
+    kind: str = "flat",
+    faiss: FaissConfig = OPEN,
+    vectors: np.ndarray | None = None,
 ) -> DenseRetriever:
     """A retriever over ``passages``, embedded with ``encoder`` as they stand in a prompt.
+
+    Args:
+        vectors: what the encoder gives for the passages, if that is known already.
 
     Raises:
         RetrievalError: the index's settings do not fit so many passages or this encoder.
     """
     chosen = _index_kind(kind, faiss, passages, encoder)  # refused before the long encoding
-    vectors = encoder.encode_passages([passage_text(passage) for passage in passages])
-    _check_vectors(vectors, len(passages), encoder, "passage")
+    if vectors is None:
+        vectors = encoder.encode_passages([passage_text(passage) for passage in passages])
+    check_vectors(vectors, len(passages), encoder, "passage")
     index = build_index(chosen.name, chosen.settings, vectors)
     return DenseRetriever(index, chosen, encoder, passages, None if chosen.exact else vectors)
 
@@ -256,10 +263,14 @@ def _exact_vectors(folder: Path, count: int, dimension: int) -> np.ndarray:
     return vectors
 
 
-def build(config: RetrieverConfig, passages: Sequence[Passage], device: str) -> DenseRetriever:
+def build(
+    config: RetrieverConfig, passages: Sequence[Passage], device: str, vectors: Vectors | None
+) -> DenseRetriever:
     """A retriever over ``passages`` with the encoder and the index of ``config``."""
-    encoder = load_encoder(config.encoder, device)
-    return index_passages(encoder, passages, config.index, config.faiss)
+    encoder = vectors.encoder if vectors else None
+    encoder = encoder or load_encoder(config.encoder, device)
+    rows = vectors.rows if vectors else None
+    return index_passages(encoder, passages, config.index, config.faiss, rows)
 
 
 def open_saved(
@@ -280,19 +291,3 @@ def settings(config: RetrieverConfig) -> dict[str, Any]:
         return decided
     # Settings of searching too: answers are kept under the index's key.
     return {**decided, "index": config.index, "faiss": asdict(config.faiss), "rules": RULES}
-
-
-def _check_vectors(vectors: np.ndarray, count: int, encoder: Encoder, what: str) -> None:
-    import numpy as np
-
-    if vectors.shape != (count, encoder.dimension):
-        raise RetrievalError(
-            f"encoder '{encoder.name}' gave vectors of shape {vectors.shape} for {count} {what}s; "
-            f"expected ({count}, {encoder.dimension})"
-        )
-    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if bad.size:
-        raise RetrievalError(
-            f"encoder '{encoder.name}' gave a vector that is not finite for {what} number "
-            f"{bad[0] + 1} of {count}; use retriever.encoder.dtype=float32"
-        )

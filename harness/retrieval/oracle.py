@@ -11,6 +11,7 @@ from harness.errors import RetrievalError
 from harness.retrieval.config import RetrieverConfig
 from harness.retrieval.ranking import check_top_k
 from harness.retrieval.sidecar import open_sidecar, save_index
+from harness.retrieval.vectors import Vectors
 from harness.types import Passage, Question, ScoredPassage
 
 
@@ -74,9 +75,11 @@ def holds_answer(passage: Passage, answers: Sequence[str]) -> bool:
     )
 
 
-def build(config: RetrieverConfig, passages: Sequence[Passage], device: str) -> OracleRetriever:
+def build(
+    config: RetrieverConfig, passages: Sequence[Passage], device: str, vectors: Vectors | None
+) -> OracleRetriever:
     """A retriever over ``passages``; it has no settings."""
-    del config, device
+    del config, device, vectors
     return OracleRetriever(passages)
 
 

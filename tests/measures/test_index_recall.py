@@ -36,8 +36,10 @@ class HashEncoder:
 
 @pytest.fixture(autouse=True)
 def encoder(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.retrieval.dense.load_encoder", lambda *_: HashEncoder())
-    monkeypatch.setattr("harness.retrieval.dense.encoder_identity", lambda _: "a" * 64)
+    for module in ("dense", "vectors"):
+        name = f"harness.retrieval.{module}"
+        monkeypatch.setattr(f"{name}.load_encoder", lambda *_: HashEncoder())
+        monkeypatch.setattr(f"{name}.encoder_identity", lambda _: "a" * 64)
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def line_up(frame: pd.DataFrame, silent: Collection[str] = ()) -> tuple[list[Arm
     for row in rows:
         if row.get("status") not in ("ok", "failed"):
             problems.append(f"{place(row)}: no status, ok or failed: left out")
-    groups = _attach(_groups(finished), failed)
+    groups = _in_order(_attach(_groups(finished), failed))
     for group in groups:
         group.silent = group.key["table"] in silent
     hashes = {name: shortened(group.key[name] for group in groups) for name in DATA}
@@ -182,6 +182,22 @@ def _groups(rows: Iterable[Row]) -> list[_Group]:
         key = _key(row)
         groups.setdefault(tuple(key.values()), _Group(key)).rows.append(row)
     return [part for group in groups.values() for part in _split(group)]
+
+
+def _in_order(groups: Sequence[_Group]) -> list[_Group]:
+    """Table by table and task by task as they appear, frozen arms first, those that retrieve after.
+
+    Workers write rows in whatever order cells end, which would be the order of the arms else.
+    """
+    tables = list(dict.fromkeys(group.key["table"] for group in groups))
+    tasks = list(dict.fromkeys(group.key["task"] for group in groups))
+
+    def place_of(group: _Group) -> tuple[int, int, bool, bool]:
+        key = group.key
+        table, task = tables.index(key["table"]), tasks.index(key["task"])
+        return table, task, bool(key["adapter"]), bool(key["retriever"])
+
+    return sorted(groups, key=place_of)
 
 
 def _key(row: Row) -> dict[str, Any]:

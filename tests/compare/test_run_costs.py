@@ -90,7 +90,7 @@ def test_another_device_is_the_reason_and_values_are_shown():
 def test_a_cost_that_one_arm_does_not_know_is_said():
     found = entry("total_energy_kwh", row(**LORA, total_energy_kwh=2.0), row(arm="silent"))
     assert found.reason == "silent has no total_energy_kwh"
-    assert (found.baseline_value, found.arm_value) == (2.0, None)
+    assert (found.baseline_value, found.arm_value) == (None, 2.0)  # no adapter comes first
 
 
 def test_a_cost_that_neither_knows_is_left_out():

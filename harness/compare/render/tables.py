@@ -175,7 +175,7 @@ def _sizes(tests: Sequence[Tested]) -> tuple[dict[str, list[str]], list[str]]:
     else:
         both = " (base vs arm)" if "vs" in seeds[0] else ""
         alike.append(f"seeds {seeds[0]}{both}")
-    return columns, [", ".join(alike)]
+    return columns, [", ".join(alike)] if alike else []
 
 
 def _questions(tested: Tested) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RULES = 1
+RULES = 2
 """Part of an approximate index's key: raise it when a rule or constant below changes."""
 
 FACTORY = {
@@ -50,7 +50,7 @@ def resolve(kind: str, config: FaissConfig, passages: int, dimension: int) -> di
 
     - nlist: 2 √passages, but no more than leaves 39 passages a cell.
     - nprobe: a sixteenth of the cells, at least 8 of them where there are so many.
-    - m: 16. ef_construction: 100. ef_search: 64, and 128 from 500,000 passages on.
+    - m: 16. ef_construction: 100. ef_search: 64, and 512 from 500,000 passages on.
     - pq_bytes: a byte for two dimensions, or the next fewer that divide the dimension.
 
     Raises:
@@ -65,7 +65,7 @@ def resolve(kind: str, config: FaissConfig, passages: int, dimension: int) -> di
         "nprobe": config.nprobe or min(nlist, max(8, nlist // 16)),
         "m": config.m or 16,
         "ef_construction": config.ef_construction or 100,
-        "ef_search": config.ef_search or (64 if passages < 500_000 else 128),
+        "ef_search": config.ef_search or (64 if passages < 500_000 else 512),
         "pq_bytes": config.pq_bytes
         or max((n for n in divisors(dimension) if 2 * n <= dimension), default=1),
     }

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-ADDED_LATER: dict[str, dict[str, Any]] = {}
+ADDED_LATER: dict[str, dict[str, Any]] = {
+    "prompt": {"shots": 0},
+}
 """Group of settings -> setting -> the value that means what was done before it was there.
 
 A nested group is given as the dictionary of all its values.

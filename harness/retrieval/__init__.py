@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from harness.errors import RetrievalError
-from harness.retrieval import bm25, dense, oracle
+from harness.retrieval import bm25, dense, oracle, whole_corpus
 from harness.retrieval.chunk import chunk
 from harness.retrieval.config import BM25Config, EncoderConfig, RetrieverConfig
 from harness.retrieval.context import choose_top_k, fit_context
@@ -56,6 +56,7 @@ RETRIEVERS: dict[str, Kind] = {
     "dense": Kind(dense.build, dense.open_saved, dense.settings),
     "bm25": Kind(bm25.build, bm25.open_saved, bm25.settings),
     "oracle": Kind(oracle.build, oracle.open_saved, oracle.settings),
+    "whole_corpus": Kind(whole_corpus.build, whole_corpus.open_saved, whole_corpus.settings),
 }
 
 

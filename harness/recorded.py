@@ -131,7 +131,10 @@ def settings_of(row: Row) -> Config:
     except UNREADABLE as error:
         raise RecordError(f"{path} cannot be read as settings: {first_line(error)}") from error
     if not isinstance(settings, Config) or config_hash(settings) != digest:
-        raise RecordError(f"{path} does not hold the settings that run {row['run_id']} had")
+        raise RecordError(
+            f"{path} does not hold the settings of run {row['run_id']}, or another version of the "
+            "harness hashed them otherwise; run it again"
+        )
     return replace(settings, results=str(Path(str(row["folder"])).parent))
 
 

@@ -37,8 +37,11 @@ Examples:
 Exit code: 0 answered, 2 the question or the run is not there.
 docs/using.md says more."""
 
-SHOWN = 160
-"""Characters of a passage that are printed."""
+SHOWN, LONGEST = 160, 2000
+"""Characters of a passage, and of a question or an answer, that are printed."""
+
+
+COUNTED = {"tokens_in": "tokens read", "tokens_out": "tokens written"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -131,26 +134,27 @@ def told(opened: Opened, prediction: Prediction, seconds: float) -> dict[str, An
 
 def shown(found: dict[str, Any]) -> str:
     """The same for a terminal; control characters of text that others wrote are made visible."""
-    from harness.report.text import cut, one_line
+    from harness.report.text import cut
 
     seconds = found["seconds"]
     counts = [f"{found[name]} {what}" for name, what in COUNTED.items() if found[name] is not None]
     lines = [
-        f"question  {one_line(found['question'])}",
-        f"answer    {one_line(found['answer'])}",
+        f"question  {cut(_flat(found['question']), LONGEST)}",
+        f"answer    {cut(_flat(found['answer']), LONGEST)}",
         f"time      {', '.join([f'{seconds:.2f} s', *counts])}",
     ]
     if found["gold"]:
-        lines.insert(2, f"gold      {one_line(found['gold'][0])}")
+        lines.insert(2, f"gold      {cut(_flat(found['gold'][0]), LONGEST)}")
     for passage in found["passages"]:
         left = "" if passage["in_prompt"] else "  (not in the prompt: over the budget, or repeated)"
         name = cut(passage["passage_id"], SHOWN)
         lines.append(f"passage {passage['rank']}  {passage['score']:.3f}  {name}{left}")
-        lines.append(f"          {one_line(passage['text'], SHOWN)}")
+        lines.append(f"          {cut(_flat(passage['text']), SHOWN)}")
     return "\n".join(lines) + "\n"
 
 
-COUNTED = {"tokens_in": "tokens read", "tokens_out": "tokens written"}
+def _flat(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _lines() -> Iterator[str]:

@@ -477,3 +477,17 @@ def test_the_whole_corpus_stands_in_every_prompt_where_it_fits(config: Config):
     assert row["status"] == "failed"
     assert re.search(r"does not fit into a prompt: its 9 passages have \d+ ", row["error"])
     assert "tiny has room for 4" in row["error"]
+
+
+def test_an_unmerged_adapter_answers_as_the_merged_one_up_to_float_error(config: Config):
+    config = replace(config, task=replace(config.task, choices=2), forgetting=ForgettingConfig([]))
+    found = {}
+    for merge in (True, False):
+        row = run(replace(config, arm=f"m{merge}", adapter=replace(LORA, merge=merge)))
+        assert row["adapter_merged"] is merge
+        assert ("adapter" in row["reused"]) is not merge  # trained once, answered twice
+        lines = read_predictions(config.folder() / "predictions" / f"{row['run_id']}.jsonl")
+        found[merge] = [score for line in lines for score in line["option_scores"]]
+    assert len(found[True]) == 12
+    assert found[True] == pytest.approx(found[False], abs=1e-4)
+    assert found[True] != found[False]  # the arithmetic is another

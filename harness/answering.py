@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from harness.errors import DataError
@@ -15,8 +15,9 @@ from harness.ledger import Ledger
 from harness.metering.meter import Meter
 from harness.models.choices import choose, with_letters
 from harness.models.protocol import Model
-from harness.prompts import PromptConfig, build_messages, passage_text
+from harness.prompts import PromptConfig, build_messages, passage_text, shot_turn
 from harness.retrieval import Retriever, fit_context
+from harness.shots import NO_SHOTS, Shots
 from harness.types import Answer, Passage, Prediction, Question, ScoredPassage
 
 
@@ -35,14 +36,22 @@ def build_prompts(
     config: PromptConfig,
     questions: Sequence[Question],
     retrieved: Sequence[Sequence[ScoredPassage]] | None,
+    shots: Shots = NO_SHOTS,
 ) -> list[Asked]:
-    """Each question's prompt; passages enter in rank order as far as the context budget goes."""
+    """Each question's prompt; passages enter in rank order as far as the context budget goes.
+
+    Few-shot examples leave that budget alone.
+    """
     asked = []
     for position, question in enumerate(questions):
         found = tuple(retrieved[position]) if retrieved is not None else ()
         used = fit_context(found, config.context_budget_tokens, model.count_tokens)
         messages = build_messages(
-            config, question.question, [scored.passage for scored in used], question.choices
+            config,
+            question.question,
+            [scored.passage for scored in used],
+            question.choices,
+            shots.of(question),
         )
         if question.choices and not model.gives_likelihoods:
             messages = with_letters(messages, question.choices)
@@ -58,6 +67,7 @@ def answer(
     top_k: int,
     ledger: Ledger | None = None,
     phases: tuple[str, str, str] = ("retrieve", "prefill", "decode"),
+    shots: Shots = NO_SHOTS,
 ) -> list[Prediction]:
     """The answers to ``questions``, in their order.
 
@@ -74,7 +84,7 @@ def answer(
         with metered(retrieve):
             found = retriever.retrieve(questions, top_k)
     with metered(prefill):
-        asked = build_prompts(model, config, questions, found)
+        asked = build_prompts(model, config, questions, found, shots)
         answers = _answers(model, config, asked, meter, (prefill, decode))
     return [
         Prediction(
@@ -201,3 +211,16 @@ def passage_tokens(model_count: Callable[[str], int], predictions: Sequence[Pred
         if scored.passage.id in prediction.used_passage_ids
     ]
     return sum(model_count(text) for text in texts)
+
+
+def shot_tokens(
+    model_count: Callable[[str], int], shots: Shots, predictions: Sequence[Prediction]
+) -> int:
+    """Tokens of all few-shot examples that stand in the prompts, by ``model_count``."""
+    count = cache(model_count)
+    return sum(
+        count(text)
+        for prediction in predictions
+        for pair in shots.of(prediction.question)
+        for text in shot_turn(pair)
+    )

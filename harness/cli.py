@@ -17,10 +17,14 @@ from harness.errors import ConfigError, HarnessError, suggestion
 
 COMMANDS = {
     "run": ("harness.launch", "run arms on a task and record what each gave and cost"),
+    "ask": ("harness.ask", "put questions to an arm that was run, with its passages"),
     "compare": ("harness.compare.command", "set arms side by side: differences with verdicts"),
     "report": ("harness.report.command", "write report.html and report.md about result folders"),
     "import": ("harness.interchange.import_command", "turn other tools' results into rows"),
-    "export": ("harness.interchange.export_command", "write rows as other tools read them"),
+    "export": (
+        "harness.interchange.export_command",
+        "write rows, or what a run made, for other tools",
+    ),
     "status": ("harness.sweep.status_command", "say how a sweep goes, from another terminal"),
     "store": ("harness.store_command", "list, verify and make room in the artifact store"),
     "doctor": ("harness.doctor", "say what this machine offers and what would be fetched"),

@@ -59,7 +59,8 @@ class Config:
     Attributes:
         experiment: the folder in ``results`` that rows and predictions go to.
         arm: the name of this combination of slots in the record; nothing branches on it.
-        seed: varies adapter initialisation, data order and dropout (``task.split_seed`` the split).
+        seed: varies adapter initialisation, data order, dropout and the draw of few-shot examples
+            (``task.split_seed`` varies the split).
         results: the folder that holds one folder for each experiment.
         tracking: where rows are logged as well: none, mlflow or trackio; a store under ``results``.
     """
@@ -91,9 +92,10 @@ class Config:
             raise ConfigError(f"seed is {self.seed}; it is at least 0")
         check_tracker(self.tracking)
         budget = self.prompt.context_budget_tokens
-        if self.retriever and self.retriever.chunk_tokens + TITLE_TOKENS > budget:
+        chunk_tokens = self.retriever.chunk_tokens if self.retriever else 0
+        if budget is not None and self.retriever and chunk_tokens + TITLE_TOKENS > budget:
             raise ConfigError(
-                f"retriever.chunk_tokens={self.retriever.chunk_tokens} and a title may exceed "
+                f"retriever.chunk_tokens={chunk_tokens} and a title may exceed "
                 f"prompt.context_budget_tokens={budget}, and a passage that does not fit is left "
                 "out; lower the first or raise the second"
             )

@@ -22,12 +22,16 @@ class Ledger:
 
     Attributes:
         reuse: whether artifacts may be taken from the store.
+        makes: whether what is not there is made; else it is only looked for.
+        missing: kinds of the artifacts that were looked for and are not there.
         reused: kinds of the artifacts that were, in order of use.
         artifacts: all that were obtained, made or reused, in order of use.
     """
 
     meter: Meter
     reuse: bool = True
+    makes: bool = True
+    missing: list[str] = field(default_factory=list)
     reused: list[str] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
     _entries: list[tuple[Readings, bool]] = field(default_factory=list)
@@ -42,6 +46,8 @@ class Ledger:
     def obtain(self, kind: str, key: dict[str, Any], make: Callable[[Path], None]) -> Artifact:
         """The artifact for ``key``; its cost is entered whether it is made now or reused.
 
+        One that is missing, where nothing is to be made, is the place where it would lie.
+
         Whatever ``make`` meters through this ledger is stored with the artifact.
 
         Raises:
@@ -50,6 +56,11 @@ class Ledger:
         """
         if self.meter.current is not None:
             raise RuntimeError(f"'{kind}' was asked for inside phase '{self.meter.current}'")
+        if not self.makes:
+            found = store.find(kind, key)
+            if not found.reused:
+                self.missing.append(kind)
+            return found
         mark = self.mark
 
         def make_and_tell(folder: Path) -> dict[str, Any]:

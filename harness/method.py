@@ -20,7 +20,7 @@ from harness.config import Config
 from harness.errors import RetrievalError
 from harness.ledger import Ledger
 from harness.measures.accuracy import score
-from harness.models.backends import key_of, open_model, tokenizer_of
+from harness.models.backends import context_limit, key_of, open_model, tokenizer_of
 from harness.models.language_model import LanguageModel
 from harness.models.load import ModelFiles, load_weights
 from harness.models.protocol import Account, Model
@@ -36,6 +36,8 @@ from harness.retrieval import (
 from harness.retrieval.config import RetrieverConfig
 from harness.retrieval.rerank import reranked
 from harness.retrieval.vectors import Vectors, embed, open_vectors, save_vectors, vectors_key
+from harness.room import check_room
+from harness.shots import NO_SHOTS, Shots, draw_shots
 from harness.store import Artifact
 from harness.types import Passage, Prediction, Question, ScoredPassage, Task, sha256_of
 
@@ -62,22 +64,34 @@ class Method:
     Args:
         config: resolved: no "auto" is left in ``config.model``.
         files: where the base model lies.
+        circumstances: those that artifacts are looked for under; None: those that there are.
+
+    Raises:
+        DataError: few-shot examples are asked for, and the task cannot give so many.
     """
 
     def __init__(
-        self, config: Config, task: Task, files: ModelFiles, device: torch.device, ledger: Ledger
+        self,
+        config: Config,
+        task: Task,
+        files: ModelFiles,
+        device: torch.device,
+        ledger: Ledger,
+        circumstances: dict[str, Any] | None = None,
     ) -> None:
         self.config = config
         self.task = task
         self.files = files
         self.device = device
         self.ledger = ledger
+        self.shots = draw_shots(task, config.prompt.shots, config.seed)
         self.passages: list[Passage] = []
         self.index_artifact: Artifact | None = None
         self.adapter_artifact: Artifact | None = None
         self._built: Retriever | None = None
         self._retriever: Retriever | None = None
         self._model: Model | None = None
+        self._circumstances = circumstances
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -93,21 +107,26 @@ class Method:
     @property
     def circumstances(self) -> dict[str, Any]:
         """What else may change a result or its cost: packages, device, how energy is counted."""
-        return method_keys.circumstances(self.config, self.device)
+        return self._circumstances or method_keys.circumstances(self.config, self.device)
 
     def index(self) -> None:
         """Cut the corpus into passages and index them, if the method retrieves.
 
         Raises:
             RetrievalError: the corpus cannot be indexed, or top_k exceeds it.
+            ConfigError: few-shot examples, or a corpus that is given whole, do not fit.
         """
         config = self.config.retriever
+        if config is not None:
+            with self.ledger.phase("index"):
+                self.passages = chunk(
+                    self.task.corpus, config.chunk_tokens, config.chunk_overlap, self.tokenizer
+                )
+        if self.shots.count or (config is not None and config.gives_all):
+            limit = context_limit(self.config.model, self.files)
+            check_room(self.config, self.task, self.shots, self.passages, self.tokenizer, limit)
         if config is None:
             return
-        with self.ledger.phase("index"):
-            self.passages = chunk(
-                self.task.corpus, config.chunk_tokens, config.chunk_overlap, self.tokenizer
-            )
         if config.top_k is not None and config.top_k > len(self.passages):
             raise RetrievalError(
                 f"retriever.top_k={config.top_k} exceeds the corpus of {len(self.passages)} "
@@ -327,7 +346,9 @@ class Method:
 
         ``top_k`` is chosen first, on validation, unless the config sets it.
         """
-        own = method_keys.answers_key(self.config, self.task, self.weights, self.index_artifact)
+        own = method_keys.answers_key(
+            self.config, self.task, self.weights, self.index_artifact, self.shots
+        )
         key = {**own, **self.circumstances}
         work = store.work_folder("answers", key)
         artifact = self.ledger.obtain("answers", key, lambda folder: self._answer(folder, work))
@@ -344,13 +365,15 @@ class Method:
         """Fill ``folder`` with the answers; what an endpoint sends is kept in ``work`` at once."""
         model, retriever, prompt = self.model(), self.retriever, self.config.prompt
         with model.remembering(work):
-            top_k, chosen_by = self._choose_top_k(model)
-            predictions = answer(model, prompt, self.task.test, retriever, top_k or 0, self.ledger)
+            top_k, chosen_by = self._choose_top_k(model, self.shots)
+            predictions = answer(
+                model, prompt, self.task.test, retriever, top_k or 0, self.ledger, shots=self.shots
+            )
         account = model.account()
         measure = self.config.measure
 
         def one(question: Question) -> Prediction:
-            return answer(model, prompt, [question], retriever, top_k or 0)[0]
+            return answer(model, prompt, [question], retriever, top_k or 0, shots=self.shots)[0]
 
         with self.ledger.phase("latency"):
             seconds = timed_one_by_one(
@@ -363,11 +386,16 @@ class Method:
         told = {"top_k": top_k, "chosen_by": chosen_by, "account": asdict(account)}
         (folder / "top_k.json").write_text(json.dumps(told), encoding="utf-8")
 
-    def _choose_top_k(self, model: Model) -> tuple[int | None, str | None]:
-        """top_k and how it was chosen: by the config, or by the primary measure on validation."""
+    def _choose_top_k(self, model: Model, shots: Shots = NO_SHOTS) -> tuple[int | None, str | None]:
+        """top_k and how it was chosen: by the config, or by the primary measure on validation.
+
+        An adapter trains without few-shot examples, and so does what it chooses for its prompts.
+        """
         config, retriever = self.config.retriever, self.retriever
         if config is None or retriever is None:
             return None, None
+        if config.gives_all:
+            return len(self.passages), "config"
         if config.top_k is not None:
             return config.top_k, "config"
         candidates = [k for k in config.top_k_candidates if k <= len(self.passages)]
@@ -380,8 +408,9 @@ class Method:
         scores = {}
         for k in candidates if self.task.validation else []:
             predictions = answer(
-                model, self.config.prompt, self.task.validation, retriever, k, self.ledger, phases
-            )
+                model, self.config.prompt, self.task.validation, retriever, k, self.ledger, phases,
+                shots,
+            )  # fmt: skip
             scores[k] = self._primary(predictions)
         default = min(config.top_k_default, len(self.passages))
         return choose_top_k(scores, default)

@@ -16,6 +16,7 @@ from harness.config import Config
 from harness.metering.device import device_description
 from harness.retrieval.config import RetrieverConfig
 from harness.retrieval.rerank import rerank_key
+from harness.shots import NO_SHOTS, Shots
 from harness.store import Artifact
 from harness.telling import telling
 from harness.types import Task, sha256_of
@@ -110,11 +111,16 @@ def replay_key(
 
 
 def answers_key(
-    config: Config, task: Task, weights: dict[str, Any], index: Artifact | None
+    config: Config,
+    task: Task,
+    weights: dict[str, Any],
+    index: Artifact | None,
+    shots: Shots = NO_SHOTS,
 ) -> dict[str, Any]:
     """What determines an arm's answers and their latencies."""
     measure, prompt, model = config.measure, config.prompt, config.model
     return {
+        **({"shots": shots.sha256()} if shots.count else {}),
         "weights": weights,
         "index": index.key if index else None,
         "top_k": top_k_settings(config.retriever),

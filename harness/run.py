@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import provenance
-from harness.answering import passage_tokens
+from harness.answering import passage_tokens, shot_tokens
 from harness.columns import phase_columns
 from harness.config import Config, config_hash, keep_config
 from harness.errors import HarnessError
@@ -228,6 +228,7 @@ def _settings(config: Config) -> dict[str, Any]:
         "dtype": model.dtype,
         "attention": model.attention,
         "max_new_tokens": config.prompt.max_new_tokens,
+        "shots": config.prompt.shots or None,
     }
     if retriever is not None:
         settings |= {
@@ -330,13 +331,17 @@ def _cost(config: Config, ledger: Ledger, answers: Answers, method: Method) -> d
     arm = total(serving)
     timed = [p.latency_seconds for p in answers.predictions if p.latency_seconds is not None]
     predictions = answers.predictions
+
+    def count(text: str) -> int:
+        return len(method.tokenizer(text, add_special_tokens=False)["input_ids"])
+
     values |= {
         "prefill_tokens": _summed([p.answer.tokens_in for p in predictions]),
         "decode_tokens": _summed([p.answer.tokens_out for p in predictions]),
-        "passage_tokens": passage_tokens(
-            lambda text: len(method.tokenizer(text, add_special_tokens=False)["input_ids"]),
-            predictions,
-        ),
+        "passage_tokens": passage_tokens(count, predictions),
+        "shot_tokens": shot_tokens(count, method.shots, predictions)
+        if config.prompt.shots
+        else None,
         **percentiles(timed),
         "latency_n": len(timed) or None,
         "latency_batch_size": 1 if timed else None,

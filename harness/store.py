@@ -114,6 +114,18 @@ def obtain(kind: str, key: dict[str, Any], make: Maker, reuse: bool = True) -> A
         ) from error
 
 
+def find(kind: str, key: dict[str, Any]) -> Artifact:
+    """The artifact for ``key`` if it is whole; else, with ``reused`` false, where it would lie."""
+    folder, digest = place(kind, key)
+    if digest in _kept_for_this_process:
+        kept = _kept_for_this_process[digest][0]
+        return Artifact(kind, digest, kept.folder, kept.costs, reused=True)
+    costs = open_whole(folder, remove=False)
+    if costs is not None:
+        store_use.record(folder)
+    return Artifact(kind, digest, folder, costs or {}, reused=costs is not None)
+
+
 def _obtain(kind: str, key: dict[str, Any], make: Maker, reuse: bool) -> Artifact:
     folder, digest = place(kind, key)
     with _locked(folder):

@@ -26,6 +26,7 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
             "dtype": "float32",
         },
     },
+    "prompt": {"shots": 0},
 }
 """Group of settings -> setting -> the value that means what was done before it was there.
 

@@ -100,3 +100,34 @@ def load_tiny(folder: Path, **settings: object):
     weights = load_weights(files, "float32", "eager", torch.device("cpu")).requires_grad_(False)
     config = ModelConfig(name="tiny", source="local", id=str(folder), **settings)  # type: ignore[arg-type]
     return LanguageModel(weights, load_tokenizer(files), config, files.identity)
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sentence-transformers folder: random BERT of width 8 that reads letters."""
+    import string
+
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny_encoder")
+    letters = [*string.ascii_lowercase, *(f"##{letter}" for letter in string.ascii_lowercase)]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]
+    torch.manual_seed(0)
+    bert = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=512,
+    )
+    BertModel(bert).save_pretrained(folder / "bert")
+    BertTokenizerFast(vocab={word: i for i, word in enumerate(vocabulary)}).save_pretrained(
+        folder / "bert"
+    )
+    modules = [Transformer(str(folder / "bert"), max_seq_length=512), Pooling(8)]
+    SentenceTransformer(modules=modules, device="cpu").save(str(folder / "model"))
+    return folder / "model"

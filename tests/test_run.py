@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -430,3 +431,63 @@ def test_a_failed_cell_is_replaced_by_the_run_that_succeeds(
     assert run(config, rerun="failed")["status"] == "ok"
     (row,) = read_rows(config.folder() / "runs.csv")
     assert row["status"] == "ok"
+
+
+def test_few_shot_examples_are_drawn_by_seed_counted_and_help_any_arm(config: Config):
+    config = replace(config, arm="few_shot", prompt=replace(config.prompt, shots=2))
+    plain = run(replace(config, arm="plain", prompt=replace(config.prompt, shots=0)))
+    first, second = run(config), run(replace(config, seed=1))
+    assert (plain["shots"], plain["shot_tokens"]) == (None, None)
+    assert (first["shots"], first["n_test"]) == (2, 6)
+    assert first["shot_tokens"] > 6 * 2 * 3
+    # The chat template's own tokens are in the prompt and in no count.
+    assert first["prefill_tokens"] > plain["prefill_tokens"] + first["shot_tokens"]
+    assert "answers" not in second["reused"]  # other examples
+    both = run(replace(config, arm="rag_few", retriever=BM25, adapter=LORA))
+    assert (both["status"], both["shots"]) == ("ok", 2)
+
+
+def test_examples_that_do_not_fit_the_model_are_one_line(config: Config):
+    row = run(replace(config, prompt=replace(config.prompt, shots=10)))
+    assert row["status"] == "failed"
+    assert "a question with prompt.shots=10 takes" in row["error"]
+    assert "but tiny reads 512; lower prompt.shots" in row["error"]
+
+
+def test_the_whole_corpus_stands_in_every_prompt_where_it_fits(config: Config):
+    whole = RetrieverConfig(kind="whole_corpus", chunk_tokens=128, chunk_overlap=0)
+    config = replace(
+        config,
+        arm="long_context",
+        task=replace(config.task, entities=3, distractor_entities=0, test_questions=2),
+        retriever=whole,
+        prompt=replace(config.prompt, context_budget_tokens=None),
+        forgetting=ForgettingConfig(probes=[]),
+    )
+    row = run(config)
+    assert (row["status"], row["top_k_chosen_by"]) == ("ok", "config")
+    assert row["context_budget_tokens"] is None
+    lines = read_predictions(config.folder() / "predictions" / f"{row['run_id']}.jsonl")
+    given = [passage["passage_id"] for passage in lines[0]["retrieved"]]
+    assert len(given) == row["top_k"] >= 3
+    assert all(line["used_passage_ids"] == given for line in lines)
+    assert row["passage_tokens"] > 0.5 * row["prefill_tokens"]
+
+    row = run(replace(config, task=replace(config.task, entities=9), experiment="larger"))
+    assert row["status"] == "failed"
+    assert re.search(r"does not fit into a prompt: its 9 passages have \d+ ", row["error"])
+    assert "tiny has room for 4" in row["error"]
+
+
+def test_an_unmerged_adapter_answers_as_the_merged_one_up_to_float_error(config: Config):
+    config = replace(config, task=replace(config.task, choices=2), forgetting=ForgettingConfig([]))
+    found = {}
+    for merge in (True, False):
+        row = run(replace(config, arm=f"m{merge}", adapter=replace(LORA, merge=merge)))
+        assert row["adapter_merged"] is merge
+        assert ("adapter" in row["reused"]) is not merge  # trained once, answered twice
+        lines = read_predictions(config.folder() / "predictions" / f"{row['run_id']}.jsonl")
+        found[merge] = [score for line in lines for score in line["option_scores"]]
+    assert len(found[True]) == 12
+    assert found[True] == pytest.approx(found[False], abs=1e-4)
+    assert found[True] != found[False]  # the arithmetic is another

@@ -1,4 +1,4 @@
-"""``harness export``: results as lm-eval's files or as one long table."""
+"""``harness export``: results as other tools read them, or what a run made."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from harness.interchange.import_command import parse
 from harness.predictions import Line
 
 HELP = """\
-Write results in a format that other tools read.
+Write results, or what a run made, as other tools read it.
 
 usage: harness export PATH [PATH ...] --format FORMAT --out FILE_OR_FOLDER
+       harness export PATH [PATH ...] --what WHAT --arm ARM --out FOLDER
 
 PATH is a runs.csv, the folder of an experiment, or a folder that holds several.
 
@@ -25,14 +26,23 @@ PATH is a runs.csv, the folder of an experiment, or a folder that holds several.
   --format tidy        into one CSV file: a line for each run and figure, with
                        unit, direction, interval and number of questions
 
+  --what adapter       the trained adapter, as PEFT loads it
+  --what model         the model with the adapter merged, and its tokenizer
+  --what index         the index (FAISS or bm25s) with its passages
+
+  --arm ARM            whose newest finished run; or --run ID, the very run
+  --rebuild            make again what was removed from the store
+
 Examples:
   harness export results/quickstart --format tidy --out quickstart.csv
   harness export results/quickstart --format lm-eval --out quickstart_lm_eval
+  harness export results/quickstart --what adapter --arm lora --out my_adapter
 
 Exit code: 0 done, 1 a finished run could not be exported, 2 nothing was.
-docs/interchange.md says what is written."""
+docs/interchange.md says what is written, docs/using.md what a run made."""
 
 FORMATS = ("lm-eval", "tidy")
+WHAT = ("adapter", "model", "index")
 
 Row = dict[str, Any]
 
@@ -47,6 +57,10 @@ def main(arguments: Sequence[str]) -> int:
         print(HELP)
         return 0
     options = parse("export", _parser(), arguments)
+    if options.what:
+        return _export_made(options)
+    if options.arm or options.run or options.rebuild:
+        raise ConfigError("--arm, --run and --rebuild go with --what, not with --format")
     rows, problems = _rows(options.paths)
     export = _export_tidy if options.format == "tidy" else _export_lm_eval
     written, lost = export(rows, options.out, problems)
@@ -111,6 +125,18 @@ def _export_lm_eval(rows: Sequence[Row], out: Path, problems: list[str]) -> tupl
     return len(written), lost
 
 
+def _export_made(options: argparse.Namespace) -> int:
+    from harness.interchange.made import write_made
+    from harness.recorded import find_run, open_run
+    from harness.store_use import session
+
+    with session():
+        row = find_run(options.paths, options.arm, options.run)
+        written = write_made(open_run(row, options.rebuild), options.what, options.out)
+    print(f"{options.what} of {row['run_id']} written to {options.out}: {', '.join(written)}")
+    return 0
+
+
 def _predictions(row: Row) -> tuple[list[Line], str]:
     """The run's predictions, and why there are none; "" also where none are to be expected."""
     from harness.compare.arms import run_file
@@ -131,6 +157,11 @@ def _runs(count: int) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("harness export", add_help=False, allow_abbrev=False)
-    parser.add_argument("--format", choices=FORMATS, required=True)
+    kind = parser.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--format", choices=FORMATS)
+    kind.add_argument("--what", choices=WHAT)
+    parser.add_argument("--arm")
+    parser.add_argument("--run")
+    parser.add_argument("--rebuild", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
     return parser

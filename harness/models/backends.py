@@ -16,7 +16,7 @@ from harness.models.choices import LETTER_VERSION
 from harness.models.config import ModelConfig, VllmConfig
 from harness.models.endpoint_config import EndpointConfig
 from harness.models.estimate import EstimatedTokenizer
-from harness.models.load import ModelFiles, load_tokenizer, load_weights
+from harness.models.load import ModelFiles, load_tokenizer, load_weights, position_limit
 from harness.models.protocol import Account, Model
 from harness.types import Prediction
 
@@ -75,6 +75,20 @@ def key_of(config: ModelConfig) -> dict[str, Any]:
 
         return {"backend": "vllm", "version": vllm_version()}
     return {}
+
+
+def context_limit(config: ModelConfig, files: ModelFiles) -> int | None:
+    """The longest prompt and answer together, in tokens; None where nobody says.
+
+    Loads no weights.
+
+    Raises:
+        ModelError: the model's settings cannot be read.
+    """
+    if isinstance(config, EndpointConfig):
+        return config.context_tokens
+    limits = [config.context_tokens, position_limit(files)]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def open_model(

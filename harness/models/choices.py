@@ -31,7 +31,7 @@ def with_letters(messages: Messages, choices: Sequence[str]) -> Messages:
         f"{letter}. {choice}"
         for letter, choice in zip(string.ascii_uppercase, choices, strict=False)
     )
-    return Messages(messages.system, f"{messages.user}\n{listed}\n{INSTRUCTION}")
+    return replace(messages, user=f"{messages.user}\n{listed}\n{INSTRUCTION}")
 
 
 def choose(model: Model, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> list[Answer]:

@@ -224,6 +224,22 @@ def load_tokenizer(files: ModelFiles) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def position_limit(files: ModelFiles) -> int | None:
+    """How many positions the model was made for; None where its settings do not say.
+
+    Raises:
+        ModelError: they cannot be read.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(files.location, revision=files.revision)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"cannot read the model at {files.location}: {one_line(error)}") from error
+    limit: int | None = getattr(config, "max_position_embeddings", None)
+    return limit
+
+
 def one_line(error: BaseException) -> str:
     """The first line of an exception's message, or its type's name."""
     lines = str(error).strip().splitlines()

@@ -8,37 +8,45 @@ from harness.errors import ModelError
 from harness.models.endpoint_config import EndpointConfig
 from harness.models.protocol import OptionScore
 from harness.models.reply import Reply
+from harness.models.tokens import chat_turns
 from harness.prompts import Messages
 
 SYSTEM, USER = "[system]\n", "\n\n[user]\n"
 """What marks the two messages in a recorded prompt."""
+
+EXAMPLE, REPLY = "\n\n[example]\n", "\n\n[reply]\n"
+"""What marks the two turns of a few-shot example, between the two messages."""
 
 
 def recorded(messages: Messages) -> str:
     """The messages as text that ``messages_of`` reads back.
 
     Raises:
-        ModelError: the instruction holds what marks the user's part.
+        ModelError: the instruction or an example holds what marks the part behind it.
     """
-    if USER in messages.system:
-        raise ModelError(f"prompt.system holds {USER.strip()!r}, which marks the question")
-    return f"{SYSTEM}{messages.system}{USER}{messages.user}"
+    for mark in (USER, EXAMPLE):
+        if mark in messages.system:
+            raise ModelError(f"prompt.system holds {mark.strip()!r}, which marks what follows it")
+    shots = ""
+    for asked, answered in messages.shots:
+        if any(mark in asked + answered for mark in (USER, EXAMPLE, REPLY)):
+            raise ModelError(f"the few-shot example {asked!r} holds a mark of recorded prompts")
+        shots += f"{EXAMPLE}{asked}{REPLY}{answered}"
+    return f"{SYSTEM}{messages.system}{shots}{USER}{messages.user}"
 
 
 def messages_of(prompt: str) -> Messages:
     """The messages that ``recorded`` wrote as ``prompt``."""
-    system, found, user = prompt.removeprefix(SYSTEM).partition(USER)
+    head, found, user = prompt.removeprefix(SYSTEM).partition(USER)
     if not found or not prompt.startswith(SYSTEM):
         raise ModelError(f"no rendering of messages: {prompt[:60]!r}")
-    return Messages(system, user)
+    system, *examples = head.split(EXAMPLE)
+    shots = [example.partition(REPLY) for example in examples]
+    return Messages(system, user, tuple((asked, answered) for asked, _, answered in shots))
 
 
 def chat_body(config: EndpointConfig, messages: Messages, limit: int) -> dict[str, Any]:
-    turns = [
-        {"role": "system", "content": messages.system},
-        {"role": "user", "content": messages.user},
-    ]
-    return {"messages": turns, config.limit_field: limit, **_greedy(config)}
+    return {"messages": chat_turns(messages), config.limit_field: limit, **_greedy(config)}
 
 
 def text_body(config: EndpointConfig, prompt: str, limit: int) -> dict[str, Any]:

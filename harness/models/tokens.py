@@ -15,21 +15,29 @@ def render(tokenizer: PreTrainedTokenizerBase, chat: bool, messages: Messages) -
     """The prompt text: through the chat template, or as instruction, user's part, "Answer:"."""
     if not chat:
         return plain(messages)
-    turns = [
-        {"role": "system", "content": messages.system},
-        {"role": "user", "content": messages.user},
-    ]
+    system, *turns = chat_turns(messages)
     try:
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        text = tokenizer.apply_chat_template(
+            [system, *turns], tokenize=False, add_generation_prompt=True
+        )
     except Exception:  # templates raise their own error where they know no system role
-        turns = [{"role": "user", "content": f"{messages.system}\n\n{messages.user}"}]
+        turns[0]["content"] = f"{messages.system}\n\n{turns[0]['content']}"
         text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     return str(text)
 
 
+def chat_turns(messages: Messages) -> list[dict[str, str]]:
+    """The prompt as the turns of a chat: instruction, few-shot examples, user's part."""
+    turns = [{"role": "system", "content": messages.system}]
+    for asked, answered in messages.shots:
+        turns += [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
+    return [*turns, {"role": "user", "content": messages.user}]
+
+
 def plain(messages: Messages) -> str:
     """The prompt text of a model without a chat template."""
-    return f"{messages.system}\n\n{messages.user}\nAnswer:"
+    shots = "".join(f"{asked}\nAnswer: {answered}\n\n" for asked, answered in messages.shots)
+    return f"{messages.system}\n\n{shots}{messages.user}\nAnswer:"
 
 
 def after(prompt_is_chat: bool, option: str) -> str:

@@ -179,7 +179,8 @@ class VllmModel:
             raise ModelError(
                 f"a prompt of {longest} tokens and an answer of {max_new_tokens} exceed the "
                 f"{self.context_tokens} tokens of {self.config.name}; lower "
-                "prompt.context_budget_tokens, retriever.top_k or prompt.max_new_tokens"
+                "prompt.context_budget_tokens, retriever.top_k, prompt.shots or "
+                "prompt.max_new_tokens"
             )
 
     def remembering(self, folder: Path) -> AbstractContextManager[None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from harness.errors import RetrievalError
-from harness.retrieval import bm25, dense, hybrid, oracle
+from harness.retrieval import bm25, dense, hybrid, oracle, whole_corpus
 from harness.retrieval.chunk import chunk
 from harness.retrieval.config import BM25Config, EncoderConfig, RetrieverConfig
 from harness.retrieval.context import choose_top_k, fit_context
@@ -58,6 +58,7 @@ RETRIEVERS: dict[str, Kind] = {
     "bm25": Kind(bm25.build, bm25.open_saved, bm25.settings),
     "hybrid": Kind(hybrid.build, hybrid.open_saved, hybrid.settings),
     "oracle": Kind(oracle.build, oracle.open_saved, oracle.settings),
+    "whole_corpus": Kind(whole_corpus.build, whole_corpus.open_saved, whole_corpus.settings),
 }
 
 

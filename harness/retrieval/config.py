@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from harness.errors import ConfigError, suggestion
 from harness.sources import MINILM
 
-KINDS = ("dense", "bm25", "hybrid", "oracle")
+KINDS = ("dense", "bm25", "hybrid", "oracle", "whole_corpus")
 WITH_ENCODER = ("dense", "hybrid")
 WITH_BM25 = ("bm25", "hybrid")
 ENCODER_SOURCES = ("wheel", "hub", "local")
@@ -209,8 +209,8 @@ class RetrieverConfig:
 
     Attributes:
         kind: "dense" (sentence encoder and FAISS, by inner product), "bm25", "hybrid" (the rankings
-            of both, fused) or "oracle" (the gold document's passages, which tells reading from
-            retrieving).
+            of both, fused), "oracle" (the gold document's passages, which tells reading from
+            retrieving) or "whole_corpus" (all of them, where they fit).
         encoder: used by "dense" and "hybrid".
         index: their FAISS index: "flat" (exact), "ivf" or "hnsw" (approximate, faster), "ivf_sq" or
             "ivf_pq" (approximate and compressed).
@@ -243,6 +243,11 @@ class RetrieverConfig:
         self._check_faiss()
         if self.top_k is not None:
             _check_at_least("retriever.top_k", self.top_k, 1)
+            if self.gives_all:
+                raise ConfigError(
+                    f"retriever.top_k is {self.top_k}, but retriever.kind={self.kind} gives every "
+                    "passage; set retriever.top_k=null"
+                )
         _check_at_least("retriever.top_k_default", self.top_k_default, 1)
         _check_at_least("retriever.chunk_tokens", self.chunk_tokens, 8)
         candidates = self.top_k_candidates
@@ -257,16 +262,21 @@ class RetrieverConfig:
                 f"retriever.chunk_tokens ({self.chunk_tokens})"
             )
 
-        if self.kind == "oracle" and self.rerank.on:
+        if self.kind in ("oracle", "whole_corpus") and self.rerank.on:
             raise ConfigError(
-                "retriever.rerank has nothing to order: retriever=oracle gives the gold passages; "
-                "set retriever.rerank.source=none or choose another retriever"
+                f"retriever.rerank has nothing to order: retriever={self.kind} gives what it gives "
+                "whatever is asked; set retriever.rerank.source=none or choose another retriever"
             )
 
     @property
     def has_encoder(self) -> bool:
         """Whether passages become vectors."""
         return self.kind in WITH_ENCODER
+
+    @property
+    def gives_all(self) -> bool:
+        """Whether every question gets all passages, whatever is asked."""
+        return self.kind == "whole_corpus"
 
     def _check_faiss(self) -> None:
         used = FAISS_SETTINGS[self.index]

@@ -11,9 +11,11 @@ from harness.types import ScoredPassage
 
 
 def fit_context(
-    passages: Sequence[ScoredPassage], budget_tokens: int, count_tokens: Callable[[str], int]
+    passages: Sequence[ScoredPassage],
+    budget_tokens: int | None,
+    count_tokens: Callable[[str], int],
 ) -> list[ScoredPassage]:
-    """The passages, in rank order, that fit whole into the budget.
+    """The passages, in rank order, that fit whole into the budget; None sets no limit.
 
     The first passage that does not fit ends the list: a lower-ranked, shorter one is not let past
     it, so the context is always the head of the ranking. A passage with the text of one already
@@ -24,12 +26,13 @@ def fit_context(
     """
     kept: list[ScoredPassage] = []
     seen: set[str] = set()
-    left = budget_tokens
+    left = math.inf if budget_tokens is None else budget_tokens
     for scored in passages:
         text = passage_text(scored.passage)
         if text in seen:
             continue
-        left -= count_tokens(text)
+        if left < math.inf:  # counting the tokens of a whole corpus for each question takes time
+            left -= count_tokens(text)
         if left < 0:
             break
         seen.add(text)

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-ADDED_LATER: dict[str, dict[str, Any]] = {}
+ADDED_LATER: dict[str, dict[str, Any]] = {
+    "adapter": {
+        "variant": "plain",
+        "options": {},
+        "lr_ratio": 1.0,
+        "kl": {"weight": 0.0, "on": "answers"},
+        "raft": {"gold_share": 0.8, "distractors": 4, "distractors_from": "random"},
+    },
+}
 """Group of settings -> setting -> the value that means what was done before it was there.
 
 A nested group is given as the dictionary of all its values.

@@ -13,7 +13,7 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
         "variant": "plain",
         "options": {},
         "lr_ratio": 1.0,
-        "kl": {"weight": 0.0, "on": "answers"},
+        "kl": {"weight": 0.0, "tokens": "answers"},
         "raft": {"gold_share": 0.8, "distractors": 4, "distractors_from": "random"},
     },
 }

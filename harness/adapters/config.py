@@ -12,7 +12,7 @@ VARIANTS = ("plain", "dora", "rslora", "pissa", "olora")
 CHANGE_THE_BASE = ("pissa", "olora")
 """Variants whose initialisation takes a part of the base weights away and trains it."""
 TRAIN_PASSAGES = ("none", "retrieved", "gold", "raft")
-KL_ON = ("answers", "replay")
+KL_TOKENS = ("answers", "replay")
 DISTRACTORS_FROM = ("random", "retrieved")
 SCHEDULES = ("linear", "cosine", "constant", "constant_with_warmup")
 MIXED_PRECISION = ("no", "bf16", "fp16")
@@ -51,21 +51,21 @@ class KlConfig:
 
     Attributes:
         weight: of the penalty in the loss; 0 is none.
-        on: where it is taken: "answers" (the answer tokens of all training examples) or "replay"
-            (those of replayed general examples alone).
+        tokens: where it is taken: "answers" (the answer tokens of all training examples) or
+            "replay" (those of replayed general examples alone).
     """
 
     weight: float = 0.0
-    on: str = "answers"
+    tokens: str = "answers"
 
     def __post_init__(self) -> None:
         # Written so that NaN is refused as well.
         if not 0 <= self.weight < float("inf"):
             raise ConfigError(f"adapter.kl.weight is {self.weight}; it is a number, 0 or more")
-        if self.on not in KL_ON:
-            near = suggestion(self.on, list(KL_ON))
+        if self.tokens not in KL_TOKENS:
+            near = suggestion(self.tokens, list(KL_TOKENS))
             raise ConfigError(
-                f"adapter.kl.on is '{self.on}'; it is one of {', '.join(KL_ON)}{near}"
+                f"adapter.kl.tokens is '{self.tokens}'; it is one of {', '.join(KL_TOKENS)}{near}"
             )
 
 
@@ -261,8 +261,8 @@ class AdapterConfig:
                 "adapter.kl.weight needs the base model's own weights, which adapter.options.bias "
                 "changes; set one of the two to 0 or none"
             )
-        if self.kl.on == "replay" and self.replay.share == 0:
-            raise ConfigError("adapter.kl.on=replay needs adapter.replay.share above 0")
+        if self.kl.tokens == "replay" and self.replay.share == 0:
+            raise ConfigError("adapter.kl.tokens=replay needs adapter.replay.share above 0")
 
     @property
     def on_device(self) -> int:

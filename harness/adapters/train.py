@@ -260,7 +260,7 @@ def usable(folder: Path) -> bool:
 def _features(example: Example, config: AdapterConfig) -> dict[str, list[int]]:
     features = {"input_ids": example.input_ids, "labels": example.labels}
     if config.kl.weight > 0:
-        everywhere = config.kl.on == "answers" or example.replayed
+        everywhere = config.kl.tokens == "answers" or example.replayed
         features["kl_labels"] = example.labels if everywhere else [IGNORED] * len(example.labels)
     return features
 

@@ -39,7 +39,7 @@ def test_the_divergence_is_that_of_two_coins():
 @pytest.mark.parametrize("on", ["answers", "replay"])
 def test_the_loss_is_cross_entropy_and_the_penalty_at_its_positions(tiny: LanguageModel, on: str):
     replay = ReplayConfig(share=0.5)
-    config = replace(LORA, kl=KlConfig(weight=2.0, on=on), replay=replay)
+    config = replace(LORA, kl=KlConfig(weight=2.0, tokens=on), replay=replay)
     own = examples(tiny)
     batch = Collator(0)([_features(example, config) for example in own])
     whole = {name: batch[name] for name in ("input_ids", "attention_mask")}
@@ -117,7 +117,7 @@ def test_accumulated_micro_batches_are_the_same_step(
         ({"variant": "pissa"}, "adapter.variant=pissa changes"),
         ({"options": {"bias": "all"}}, "adapter.options.bias changes"),
         ({"processes": 2}, "kl.weight=1.0 trains in one process"),
-        ({"kl": KlConfig(weight=1.0, on="replay")}, "needs adapter.replay.share above 0"),
+        ({"kl": KlConfig(weight=1.0, tokens="replay")}, "needs adapter.replay.share above 0"),
     ],
 )
 def test_what_leaves_no_base_to_compare_with_is_refused(changes: dict[str, Any], message: str):

@@ -17,7 +17,7 @@ from harness import method_keys, store
 from harness.adapters.config import AdapterConfig
 from harness.answering import answer, load_answers, save_answers, timed_one_by_one
 from harness.config import Config
-from harness.errors import RetrievalError
+from harness.errors import RetrievalError, TrainingError
 from harness.ledger import Ledger
 from harness.measures.accuracy import score
 from harness.models.backends import context_limit, key_of, open_model, tokenizer_of
@@ -30,6 +30,7 @@ from harness.retrieval import (
     build_retriever,
     choose_top_k,
     chunk,
+    fit_context,
     index_key,
     open_retriever,
 )
@@ -203,6 +204,13 @@ class Method:
         path = self.adapter_artifact.folder / "training.json"
         return dict(json.loads(path.read_text(encoding="utf-8")))
 
+    @property
+    def adapter_bytes(self) -> int | None:
+        """Size of the stored adapter's weights; after full fine-tuning that is the whole model."""
+        if self.adapter_artifact is None:
+            return None
+        return sum(p.stat().st_size for p in self.adapter_artifact.folder.glob("*.safetensors"))
+
     def _train(self, config: AdapterConfig, folder: Path, work: Path) -> None:
         """Fill ``folder`` with the adapter and ``training.json``; checkpoints go to ``work``."""
         from harness.adapters.checkpoints import Checkpoints
@@ -254,8 +262,12 @@ class Method:
 
         top_k = self._choose_top_k(model)[0] if config.train_passages == "retrieved" else None
         replayed = self._replay(model, config)
+        raft = config.train_passages == "raft"
+        retriever = self.retriever if raft and config.raft.distractors_from == "retrieved" else None
 
         def find(questions: Sequence[Question]) -> list[list[ScoredPassage]] | None:
+            if raft:
+                return self._raft_passages(model, config, questions, retriever)
             return self._training_passages(config, questions, top_k)
 
         with self.ledger.phase("prepare"):
@@ -282,6 +294,29 @@ class Method:
         if self.retriever is None or top_k is None:
             raise RetrievalError("adapter.train_passages=retrieved needs a retriever")
         return self.retriever.retrieve(questions, top_k)
+
+    def _raft_passages(
+        self,
+        model: LanguageModel,
+        config: AdapterConfig,
+        questions: Sequence[Question],
+        retriever: Retriever | None,
+    ) -> list[list[ScoredPassage]]:
+        """RAFT's passages, all of which stand in the prompt: one left out might be the gold one."""
+        from harness.adapters.raft import raft_passages
+
+        found = raft_passages(config.raft, self.passages, questions, retriever, self.config.seed)
+        budget = self.config.prompt.context_budget_tokens
+        for question, own in zip(questions, found, strict=True):
+            used = fit_context(own, budget, model.count_tokens)
+            if len(used) < len(own):
+                raise TrainingError(
+                    f"{len(own)} passages, as adapter.raft.distractors={config.raft.distractors} "
+                    f"asks for, exceed prompt.context_budget_tokens={budget} for the training "
+                    f"question '{question.question}' (or two have one text); lower the first or "
+                    "raise the second"
+                )
+        return found
 
     def _replay_questions(self, config: AdapterConfig) -> list[str]:
         """The general questions that are replayed; empty without replay."""

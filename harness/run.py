@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import provenance
+from harness.adapters.kinds import PEFT_KINDS, peft_config
 from harness.answering import passage_tokens, shot_tokens
 from harness.columns import phase_columns
 from harness.config import Config, config_hash, keep_config
@@ -87,6 +88,8 @@ def run(config: Config, rerun: str = "all") -> Row:
     ids = [draft_id(config)]  # a run that failed early has this one
     identity = _identity(config) | {"run_id": ids[0]}
     try:
+        if config.adapter and config.adapter.options:
+            peft_config(config.adapter)
         task = load_task(config.task)  # first: what the user gave is checked before any long work
         files = locate(config.model)
         config = resolved(config, files)
@@ -242,16 +245,20 @@ def _settings(config: Config) -> dict[str, Any]:
             "context_budget_tokens": config.prompt.context_budget_tokens,
         }
     if adapter is not None:
-        lora = adapter.kind == "lora"
+        kind = PEFT_KINDS.get(adapter.kind)
+        raft = adapter.raft if adapter.train_passages == "raft" else None
         settings |= {
             "adapter": adapter.kind,
-            "rank": adapter.rank if lora else None,
-            "alpha": adapter.alpha if lora else None,
-            "adapter_merged": adapter.merge if lora else None,
+            "adapter_variant": adapter.variant if adapter.kind == "lora" else None,
+            "rank": adapter.rank if kind and kind.rank else None,
+            "alpha": adapter.alpha if kind and kind.alpha else None,
+            "adapter_merged": adapter.merge if kind else None,
             "learning_rate": adapter.learning_rate,
             "train_batch_size": adapter.batch_size,
             "train_passages": adapter.train_passages,
             "replay_share": adapter.replay.share,
+            "kl_weight": adapter.kl.weight,
+            "raft_gold_share": raft.gold_share if raft else None,
             "train_dtype": model.train_dtype,
             "train_attention": model.train_attention,
         }
@@ -306,6 +313,8 @@ def _training(method: Method, task: Task) -> dict[str, Any]:
         "trained_tokens": told["tokens"],
         "trained_steps": told["steps"],
         "epochs": told["epochs"],
+        "trainable_parameters": told.get("trainable_parameters"),
+        "adapter_bytes": method.adapter_bytes,
         "train_tokens_per_second": told["tokens"] / reading.wall_seconds if reading else None,
     }
 

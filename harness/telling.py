@@ -10,6 +10,15 @@ from typing import Any
 
 ADDED_LATER: dict[str, dict[str, Any]] = {
     "retriever": {
+        "index": "flat",
+        "faiss": {
+            "nlist": None,
+            "nprobe": None,
+            "m": None,
+            "ef_construction": None,
+            "ef_search": None,
+            "pq_bytes": None,
+        },
         "hybrid": {"rrf_k": 60, "depth": 100, "bm25_weight": 1.0},
         "rerank": {
             "source": "none",
@@ -27,6 +36,13 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
         },
     },
     "prompt": {"shots": 0},
+    "adapter": {
+        "variant": "plain",
+        "options": {},
+        "lr_ratio": 1.0,
+        "kl": {"weight": 0.0, "tokens": "answers"},
+        "raft": {"gold_share": 0.8, "distractors": 4, "distractors_from": "random"},
+    },
 }
 """Group of settings -> setting -> the value that means what was done before it was there.
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.adapters.config import AdapterConfig
+from harness.adapters.config import AdapterConfig, KlConfig, RaftConfig
 from harness.config import Config, config_hash
 from harness.method_keys import adapter_key, answers_key, weights_key
 from harness.models.config import ModelConfig
@@ -33,6 +33,11 @@ def test_what_leaves_the_trained_bytes_alone_is_not_in_their_key(changes):
     "other",
     [
         key(replace(LORA, rank=8)),
+        key(replace(LORA, variant="dora")),
+        key(replace(LORA, kind="loha")),
+        key(replace(LORA, options={"bias": "all"})),
+        key(replace(LORA, lr_ratio=4.0)),
+        key(replace(LORA, kl=KlConfig(weight=0.1))),
         key(seed=1),
         key(base="c"),
         key(task=replace(TASK, train=(TrainingPair("q", "b"),))),
@@ -60,3 +65,18 @@ def test_merged_and_unmerged_weights_answer_under_different_keys():
         for one in (config(), config(replace(LORA, merge=False)))
     ]
     assert keys[0] != keys[1]
+
+
+def test_each_of_rafts_settings_and_the_context_budget_determine_its_adapter():
+    rafts = [RaftConfig(), RaftConfig(gold_share=0.5), RaftConfig(distractors=2),
+             RaftConfig(distractors_from="retrieved")]  # fmt: skip
+    adapters = [replace(LORA, train_passages="raft", raft=raft) for raft in rafts]
+    adapters.append(replace(LORA, train_passages="gold"))
+    keys = [adapter_key(config(), adapter, TASK, "b", None, ()) for adapter in adapters]
+    assert all(one not in keys[:n] for n, one in enumerate(keys))
+    assert keys[0]["budget"] == 512
+
+
+def test_the_settings_of_adapters_that_came_later_are_in_no_key_at_their_defaults():
+    later = {"variant", "options", "lr_ratio", "kl", "raft"}
+    assert not later & set(key()["adapter"])

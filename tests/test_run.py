@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import run as run_module
-from harness.adapters.config import AdapterConfig, ReplayConfig
+from harness.adapters.config import AdapterConfig, KlConfig, RaftConfig, ReplayConfig
 from harness.config import Config
 from harness.errors import HarnessError, RecordError, TrainingError
 from harness.measures.config import ForgettingConfig, MeasureConfig
@@ -491,3 +491,45 @@ def test_an_unmerged_adapter_answers_as_the_merged_one_up_to_float_error(config:
     assert len(found[True]) == 12
     assert found[True] == pytest.approx(found[False], abs=1e-4)
     assert found[True] != found[False]  # the arithmetic is another
+
+
+def test_a_row_tells_the_kind_of_adapter_and_its_size(config: Config):
+    dora = replace(LORA, variant="dora", kl=KlConfig(weight=0.5))
+    rows = [run(replace(config, arm="a", adapter=a)) for a in (LORA, dora)]
+    assert [row["adapter_variant"] for row in rows] == ["plain", "dora"]
+    assert [row["kl_weight"] for row in rows] == [0.0, 0.5]
+    # LoRA of rank 2 on q, k, v, o, gate, up and down of two layers; DoRA's sizes are their outputs.
+    pairs = [(16, 16), (16, 8), (16, 8), (16, 16), (16, 32), (16, 32), (32, 16)]
+    plain = 2 * sum(2 * (ins + outs) for ins, outs in pairs)
+    sizes = 2 * sum(outs for _, outs in pairs)
+    assert [row["trainable_parameters"] for row in rows] == [plain, plain + sizes]
+    assert rows[1]["adapter_bytes"] > rows[0]["adapter_bytes"] > 4 * plain
+    assert rows[0]["run_id"] != rows[1]["run_id"]
+    assert rows[1]["reused"] == ["probes"]  # those of the base model
+
+
+@pytest.mark.parametrize("distractors_from", ["random", "retrieved"])
+def test_raft_trains_on_passages_and_says_so(config: Config, distractors_from: str):
+    raft = RaftConfig(gold_share=0.5, distractors=1, distractors_from=distractors_from)
+    adapter = replace(LORA, train_passages="raft", raft=raft)
+    row = run(replace(config, arm="raft", retriever=BM25, adapter=adapter))
+    assert (row["status"], row["train_passages"]) == ("ok", "raft")
+    assert row["raft_gold_share"] == 0.5
+    plain = run(replace(config, arm="rag_lora", retriever=BM25, adapter=LORA))
+    assert plain["raft_gold_share"] is None
+    assert row["trained_tokens"] > plain["trained_tokens"]
+
+
+def test_rafts_passages_that_do_not_fit_the_prompt_are_refused(config: Config):
+    adapter = replace(LORA, train_passages="raft", raft=RaftConfig(distractors=3))
+    small = replace(config.prompt, context_budget_tokens=60)
+    row = run(replace(config, arm="raft", retriever=BM25, adapter=adapter, prompt=small))
+    assert row["status"] == "failed"
+    assert "exceed prompt.context_budget_tokens=60" in row["error"]
+
+
+def test_options_are_checked_before_the_task_is_loaded(config: Config, monkeypatch):
+    monkeypatch.setattr(run_module, "load_task", lambda task: pytest.fail("it was loaded"))
+    row = run(replace(config, arm="lora", adapter=replace(LORA, options={"use_doras": True})))
+    assert row["status"] == "failed"
+    assert row["error"].startswith("adapter.options.use_doras is no option of adapter.kind=lora")

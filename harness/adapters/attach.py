@@ -23,7 +23,7 @@ def load_with_adapter(
 ) -> PreTrainedModel:
     """The base model with the adapter of ``adapter`` in it, ready to answer.
 
-    LoRA is folded into the weights if ``config.merge``, else computed beside them. After full
+    It is folded into the weights if ``config.merge``, else computed beside them. After full
     fine-tuning ``adapter`` holds the whole model and the base is not read.
 
     Raises:
@@ -38,7 +38,7 @@ def load_with_adapter(
         adapted: Any = PeftModel.from_pretrained(
             base, str(adapter), autocast_adapter_dtype=False, use_safetensors=True
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise ModelError(f"cannot load the adapter at {adapter}: {one_line(error)}") from error
     if config.merge:
         adapted = adapted.merge_and_unload()

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.errors import ConfigError, suggestion
 
-KINDS = ("lora", "full")
-TRAIN_PASSAGES = ("none", "retrieved", "gold")
+KINDS = ("lora", "loha", "lokr", "vera", "oft", "ia3", "full")
+VARIANTS = ("plain", "dora", "rslora", "pissa", "olora")
+CHANGE_THE_BASE = ("pissa", "olora")
+"""Variants whose initialisation takes a part of the base weights away and trains it."""
+TRAIN_PASSAGES = ("none", "retrieved", "gold", "raft")
+KL_TOKENS = ("answers", "replay")
+DISTRACTORS_FROM = ("random", "retrieved")
 SCHEDULES = ("linear", "cosine", "constant", "constant_with_warmup")
 MIXED_PRECISION = ("no", "bf16", "fp16")
 STRATEGIES = ("ddp", "fsdp")
@@ -40,13 +46,72 @@ class ReplayConfig:
 
 
 @dataclass
+class KlConfig:
+    """A penalty on moving away from the base model, against forgetting.
+
+    Attributes:
+        weight: of the penalty in the loss; 0 is none.
+        tokens: where it is taken: "answers" (the answer tokens of all training examples) or
+            "replay" (those of replayed general examples alone).
+    """
+
+    weight: float = 0.0
+    tokens: str = "answers"
+
+    def __post_init__(self) -> None:
+        # Written so that NaN is refused as well.
+        if not 0 <= self.weight < float("inf"):
+            raise ConfigError(f"adapter.kl.weight is {self.weight}; it is a number, 0 or more")
+        if self.tokens not in KL_TOKENS:
+            near = suggestion(self.tokens, list(KL_TOKENS))
+            raise ConfigError(
+                f"adapter.kl.tokens is '{self.tokens}'; it is one of {', '.join(KL_TOKENS)}{near}"
+            )
+
+
+@dataclass
+class RaftConfig:
+    """The passages of a training prompt with ``train_passages=raft`` (arXiv:2403.10131).
+
+    Attributes:
+        gold_share: share of the prompts that hold the gold passage and ``distractors`` others; the
+            rest hold one distractor more in its place.
+        distractors: passages of other documents beside the gold one.
+        distractors_from: "random" (drawn by the run's seed) or "retrieved" (the best that the arm's
+            retriever finds for the question).
+    """
+
+    gold_share: float = 0.8
+    distractors: int = 4
+    distractors_from: str = "random"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.gold_share <= 1:
+            raise ConfigError(f"adapter.raft.gold_share is {self.gold_share}; it is from 0 to 1")
+        if self.distractors < 1:
+            raise ConfigError(f"adapter.raft.distractors is {self.distractors}; it is at least 1")
+        if self.distractors_from not in DISTRACTORS_FROM:
+            near = suggestion(self.distractors_from, list(DISTRACTORS_FROM))
+            raise ConfigError(
+                f"adapter.raft.distractors_from is '{self.distractors_from}'; it is one of "
+                f"{', '.join(DISTRACTORS_FROM)}{near}"
+            )
+
+
+@dataclass
 class AdapterConfig:
     """What fills an arm's adapter slot, and how it is trained.
 
     Attributes:
-        kind: "lora", or "full" (every weight; the "adapter" is then a whole model).
-        rank, alpha, dropout: of LoRA; its update is scaled by alpha / rank. On a CPU, dropout more
-            than doubles the time of a forward pass, and a few epochs need none.
+        kind: "lora", another kind of PEFT ("loha", "lokr", "vera", "oft", "ia3"), or "full" (every
+            weight; the "adapter" is then a whole model).
+        variant: of LoRA: "plain", "dora", "rslora", "pissa" or "olora".
+        options: further settings of PEFT for the kind, under PEFT's names.
+        rank, alpha, dropout: of LoRA and the kinds that have them; LoRA's update is scaled by
+            alpha / rank. On a CPU, dropout more than doubles the time of a forward pass, and a few
+            epochs need none.
+        lr_ratio: learning rate of LoRA's B over that of its A; above 1 it is LoRA+
+            (arXiv:2402.12354).
         target_modules: "all-linear", or module names separated by commas.
         learning_rate: the highest, after warm-up.
         epochs: passes over the training examples.
@@ -68,9 +133,12 @@ class AdapterConfig:
         strategy: what each of several processes holds: "ddp" all weights, "fsdp" a shard of them,
             which takes less memory and more traffic.
         train_passages: what stands before the question in training prompts: "none", "retrieved"
-            (what this arm's retriever finds) or "gold" (the document that states the answer).
-        merge: fold LoRA into the weights before answering.
+            (what this arm's retriever finds), "gold" (the document that states the answer) or
+            "raft" (the gold passage among distractors, or distractors alone).
+        merge: fold the adapter into the weights before answering.
         replay: general data against forgetting.
+        kl: a penalty against forgetting.
+        raft: what "raft" puts into a prompt.
     """
 
     kind: str = "lora"
@@ -96,10 +164,16 @@ class AdapterConfig:
     train_passages: str = "none"
     merge: bool = True
     replay: ReplayConfig = field(default_factory=ReplayConfig)
+    variant: str = "plain"
+    options: dict[str, Any] = field(default_factory=dict)
+    lr_ratio: float = 1.0
+    kl: KlConfig = field(default_factory=KlConfig)
+    raft: RaftConfig = field(default_factory=RaftConfig)
 
     def __post_init__(self) -> None:
         for name, value, choices in (
             ("kind", self.kind, KINDS),
+            ("variant", self.variant, VARIANTS),
             ("train_passages", self.train_passages, TRAIN_PASSAGES),
             ("schedule", self.schedule, SCHEDULES),
             ("mixed_precision", self.mixed_precision, MIXED_PRECISION),
@@ -147,6 +221,48 @@ class AdapterConfig:
                 f"adapter.checkpoint_steps is {self.checkpoint_steps}; it is a number of steps, "
                 "0 for no checkpoints, or null"
             )
+        self._check_peft()
+        self._check_kl()
+
+    def _check_peft(self) -> None:
+        """Refuse a variant, options or learning rates that the kind does not have."""
+        if self.kind != "lora" and self.variant != "plain":
+            raise ConfigError(
+                f"adapter.variant={self.variant} is of LoRA; adapter.kind is '{self.kind}'"
+            )
+        if self.kind == "full" and self.options:
+            raise ConfigError("adapter.options are PEFT's; adapter.kind=full has none")
+        if not 1 <= self.lr_ratio < float("inf"):
+            raise ConfigError(f"adapter.lr_ratio is {self.lr_ratio}; it is at least 1")
+        if self.kind != "lora" and self.lr_ratio != 1:
+            raise ConfigError(f"adapter.lr_ratio is of LoRA; adapter.kind is '{self.kind}'")
+        for name, value, alone in (
+            ("variant", self.variant, self.variant in CHANGE_THE_BASE),
+            ("lr_ratio", self.lr_ratio, self.lr_ratio != 1),
+            ("kl.weight", self.kl.weight, self.kl.weight > 0),
+        ):
+            if alone and self.processes > 1:
+                raise ConfigError(
+                    f"adapter.{name}={value} trains in one process; set adapter.processes=1"
+                )
+
+    def _check_kl(self) -> None:
+        """Refuse a penalty where there is no base model to compare with, or nothing to compare."""
+        if self.kl.weight == 0:
+            return
+        if self.kind == "full" or self.variant in CHANGE_THE_BASE:
+            what = "kind=full" if self.kind == "full" else f"variant={self.variant}"
+            raise ConfigError(
+                f"adapter.kl.weight={self.kl.weight} needs the base model's own weights, which "
+                f"adapter.{what} changes; set it to 0 or choose another adapter"
+            )
+        if self.options.get("bias", "none") != "none":
+            raise ConfigError(
+                "adapter.kl.weight needs the base model's own weights, which adapter.options.bias "
+                "changes; set one of the two to 0 or none"
+            )
+        if self.kl.tokens == "replay" and self.replay.share == 0:
+            raise ConfigError("adapter.kl.tokens=replay needs adapter.replay.share above 0")
 
     @property
     def on_device(self) -> int:

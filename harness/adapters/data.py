@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from harness.adapters.config import AdapterConfig
 from harness.adapters.examples import Example, answer_example, text_examples
@@ -80,7 +81,9 @@ def replay_examples(
     order = list(replayed)
     random.Random(seed).shuffle(order)  # noqa: S311 - no secret
     return [
-        answer_example(model, *order[position % len(order)], config.max_tokens)
+        replace(
+            answer_example(model, *order[position % len(order)], config.max_tokens), replayed=True
+        )
         for position in range(wanted)
     ]
 

@@ -14,10 +14,14 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Example:
-    """One sequence: ``labels`` equals ``input_ids`` where loss is taken, else ``IGNORED``."""
+    """One sequence: ``labels`` equals ``input_ids`` where loss is taken, else ``IGNORED``.
+
+    ``replayed`` tells an answer of the base model itself from what is to be learnt.
+    """
 
     input_ids: list[int]
     labels: list[int]
+    replayed: bool = False
 
 
 def answer_example(model: LanguageModel, prompt: str, answer: str, max_tokens: int) -> Example:

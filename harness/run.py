@@ -179,6 +179,7 @@ def measure(
     values |= {
         "split_sha256": task.test_sha256(),
         "corpus_sha256": task.corpus_sha256(),
+        "distractor_documents": sum(document.distractor for document in task.corpus),
         "model_identity": files.identity,
         "parity": task.parity,
         "notes": "; ".join(note for note in notes if note),
@@ -233,6 +234,9 @@ def _settings(config: Config) -> dict[str, Any]:
         "max_new_tokens": config.prompt.max_new_tokens,
         "shots": config.prompt.shots or None,
     }
+    added = config.task.distractors
+    if added.source != "none":
+        settings |= {"distractors": added.source, "distractors_chosen": added.choose}
     if retriever is not None:
         settings |= {
             "retriever": retriever.kind,

@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 ADDED_LATER: dict[str, dict[str, Any]] = {
+    "task": {
+        "distractors": {"source": "none", "path": "", "count": "matched", "choose": "random"},
+    },
     "retriever": {
         "index": "flat",
         "faiss": {

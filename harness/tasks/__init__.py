@@ -8,6 +8,7 @@ from typing import Any
 from harness.errors import ConfigError, suggestion
 from harness.tasks.config import TaskConfig
 from harness.tasks.custom import load_custom
+from harness.tasks.distractors import with_distractors
 from harness.tasks.fictional import load_fictional
 from harness.tasks.world_facts import load_world_facts
 from harness.types import Task
@@ -27,4 +28,5 @@ def load_task(config: TaskConfig) -> Task:
             f"unknown task '{config.name}'; known: {', '.join(TASKS)}"
             + suggestion(config.name, list(TASKS))
         )
-    return TASKS[config.name](config)
+    task = TASKS[config.name](config)
+    return with_distractors(task, config.distractors, config.split_seed)

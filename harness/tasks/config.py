@@ -18,6 +18,44 @@ FICTIONAL_RELATIONS = (
 
 
 @dataclass
+class DistractorsConfig:
+    """Documents that are added to a task's corpus, indexed and never trained on.
+
+    Attributes:
+        source: "none", "wikipedia" (some 10,000 summaries, CC BY-SA) or "files" (of your own).
+        path: a folder or file of documents, for ``source=files``.
+        count: how many are added; "matched" adds as many as the task's corpus has.
+        choose: "random" (drawn by ``split_seed``) or "hard" (nearest by BM25 to the test and
+            validation questions). Neither takes a document that holds a gold answer.
+    """
+
+    source: str = "none"
+    path: str = ""
+    count: str = "matched"
+    choose: str = "random"
+
+    def __post_init__(self) -> None:
+        for setting, value, known in (
+            ("source", self.source, ("none", "wikipedia", "files")),
+            ("choose", self.choose, ("random", "hard")),
+        ):
+            if value not in known:
+                raise ConfigError(
+                    f"task.distractors.{setting}={value} is unknown: it is one of "
+                    f"{', '.join(known)}" + suggestion(value, list(known))
+                )
+        if self.count != "matched" and not (self.count.isdecimal() and int(self.count) >= 1):
+            raise ConfigError(
+                f"task.distractors.count={self.count}: use a number from 1 up, or 'matched'"
+            )
+        if (self.source == "files") != bool(self.path):
+            raise ConfigError(
+                f"task.distractors.source={self.source} and task.distractors.path='{self.path}' do "
+                "not fit: source=files needs a path, and no other source uses one"
+            )
+
+
+@dataclass
 class TaskConfig:
     """What every task can be told.
 
@@ -29,6 +67,7 @@ class TaskConfig:
         phrasings: how many training phrasings each fact gets (with ``training=pairs``).
         test_questions: at most so many test questions, drawn by ``split_seed``; null keeps all.
         validation_questions: at most so many validation questions.
+        distractors: documents added to the corpus.
     """
 
     name: str = ""
@@ -37,6 +76,7 @@ class TaskConfig:
     phrasings: int = 4
     test_questions: int | None = None
     validation_questions: int = 40
+    distractors: DistractorsConfig = field(default_factory=DistractorsConfig)
 
     def __post_init__(self) -> None:
         if self.training not in ("pairs", "text"):

@@ -131,6 +131,7 @@ _SETTINGS: tuple[_Entry, ...] = (
         ("pairs", "text"),
     ),
     ("training_pairs", "int", "", "distinct training examples"),
+    ("train_processes", "int", "processes", "processes that trained together"),
     ("trained_tokens", "int", "tokens", "tokens that went through training, all epochs"),
     ("trained_steps", "int", "", "optimiser steps"),
     ("replay_share", "float", "share", "share of training examples that replay general data"),

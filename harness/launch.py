@@ -311,7 +311,7 @@ def _job_logging() -> dict[str, Any]:
 
 
 def _cell_name(config: Config) -> str:
-    """Arm, seed and whatever else this job sets: names the cell among those of its sweep."""
+    """Arm, seed and whatever else this job sets, but for how it is run: names it in its sweep."""
     from hydra.core.hydra_config import HydraConfig
 
     from harness.search.config import TRIAL
@@ -320,8 +320,15 @@ def _cell_name(config: Config) -> str:
     if config.search.part == TRIAL:
         return cell_name(config)
     said = ("method=", "seed=", "experiment=", "results=", "search.")
+    how = (
+        "sweep.",
+        "tracking=",
+        "measure.exclusive=",
+        "measure.reuse=",
+        "adapter.checkpoint_steps=",
+    )
     overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    others = [text for text in overrides if not text.startswith(said)]
+    others = [text for text in overrides if not text.startswith((*said, *how))]
     return ", ".join([config.arm, f"seed {config.seed}", *others])
 
 

@@ -94,6 +94,7 @@ def adapter_key(
         else None,
         "validation": task.validation_sha256() if needs_validation else None,
         **(rerank_key(config.retriever.rerank) if retrieved and config.retriever else {}),
+        **(batching(config) if retrieved else {}),
     }
 
 
@@ -107,6 +108,7 @@ def replay_key(
         "attention": config.model.train_attention,
         "prompts": sha256_of(list(prompts)),
         "max_new_tokens": adapter.replay.max_new_tokens,
+        **batching(config),
     }
 
 
@@ -136,6 +138,31 @@ def answers_key(
         "latency": [measure.latency_questions, measure.latency_warmup],
         **(rerank_key(config.retriever.rerank) if config.retriever else {}),
     }
+
+
+def probes_key(config: Config, weights: dict[str, Any], items: str) -> dict[str, Any]:
+    """What determines the scores of the forgetting probes.
+
+    Args:
+        items: sha256 of what is probed.
+    """
+    return {
+        "weights": weights,
+        "items": items,
+        "text_tokens": config.forgetting.text_tokens,
+        "prompt": config.prompt.sha256(),
+        "max_new_tokens": config.prompt.max_new_tokens,
+        "chat": config.model.chat,
+        **batching(config),
+    }
+
+
+def batching(config: Config) -> dict[str, Any]:
+    """Batch sizes of answering, but for the usual ones: another one rounds sums otherwise, and so
+    may change a token.
+    """
+    sizes = {"batch_size": config.model.batch_size, "batch_tokens": config.model.batch_tokens}
+    return telling("batching", sizes)
 
 
 def top_k_settings(config: RetrieverConfig | None) -> Any:

@@ -314,6 +314,7 @@ def _training(method: Method, task: Task) -> dict[str, Any]:
     return {
         "training_data": "pairs" if task.train else "text",
         "training_pairs": told["examples"],
+        "train_processes": told["processes"],
         "trained_tokens": told["tokens"],
         "trained_steps": told["steps"],
         "epochs": told["epochs"],

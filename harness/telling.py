@@ -46,6 +46,9 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
         "kl": {"weight": 0.0, "tokens": "answers"},
         "raft": {"gold_share": 0.8, "distractors": 4, "distractors_from": "random"},
     },
+    # Parts of keys alone, named as no group of settings is.
+    "batching": {"batch_size": 64, "batch_tokens": 16384},
+    "endpoint": {"limit_field": "max_tokens"},
 }
 """Group of settings -> setting -> the value that means what was done before it was there.
 

@@ -111,6 +111,7 @@ def test_an_adapter_is_probed_before_and_after(config: Config):
     assert len(glosses) == 6
     assert sum(item.after for item in glosses) / 6 == pytest.approx(row["glosses_options_after"])
     assert row["adapter_merged"] is True
+    assert row["train_processes"] == 1
     assert row["training_pairs"] == row["trained_steps"] * 8 - (-row["training_pairs"] % 8)
     assert row["train_tokens_per_second"] == pytest.approx(
         row["trained_tokens"] / row["train_seconds"]

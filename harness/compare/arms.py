@@ -22,7 +22,7 @@ Row = Mapping[str, Any]
 OUTCOMES = ("training_pairs", "trained_tokens", "trained_steps", "epochs")
 """Settings that a run ends up with: two seeds of one arm may differ in them."""
 
-NOT_IN_ARM = ("notes", "parity", "top_k_chosen_by", "device", *OUTCOMES)
+NOT_IN_ARM = ("notes", "parity", "top_k_chosen_by", "device", "train_processes", *OUTCOMES)
 
 SETTINGS = tuple(
     name

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import store
+from harness import method_keys, store
 from harness.measures.config import ForgettingConfig
 from harness.measures.forgetting import (
     Forgetting,
@@ -66,15 +66,8 @@ def measure_forgetting(method: Method, items: Probes, config: ForgettingConfig) 
 def _probed(method: Method, items: Probes, config: ForgettingConfig) -> Scores:
     """The scores of these weights, from the store if they were probed before."""
     prompt = method.config.prompt
-    key = {
-        "weights": method.weights,
-        "items": items.sha256(),
-        "text_tokens": config.text_tokens,
-        "prompt": prompt.sha256(),
-        "max_new_tokens": prompt.max_new_tokens,
-        "chat": method.config.model.chat,
-        **method.circumstances,
-    }
+    own = method_keys.probes_key(method.config, method.weights, items.sha256())
+    key = {**own, **method.circumstances}
 
     def make(folder: Path) -> None:
         model = method.model(phase="probe")

@@ -18,6 +18,7 @@ from harness.models.endpoint_config import EndpointConfig
 from harness.models.estimate import EstimatedTokenizer
 from harness.models.load import ModelFiles, load_tokenizer, load_weights, position_limit
 from harness.models.protocol import Account, Model
+from harness.telling import telling
 from harness.types import Prediction
 
 if TYPE_CHECKING:
@@ -64,12 +65,16 @@ def tokenizer_of(config: ModelConfig, files: ModelFiles) -> Any:
 def key_of(config: ModelConfig) -> dict[str, Any]:
     """What determines answers besides weights and prompts; empty for transformers.
 
+    How fast an endpoint is asked is left out: who lowers that after a refusal goes on from the
+    answers that came.
+
     Raises:
         ModelError: vLLM is asked for and not installed.
     """
     if isinstance(config, EndpointConfig):
-        names = ("api", "seed", "tokenizer", "chat")
-        return {"backend": "endpoint", **{name: getattr(config, name) for name in names}}
+        names = ("api", "seed", "tokenizer", "chat", "limit_field")
+        asked = telling("endpoint", {name: getattr(config, name) for name in names})
+        return {"backend": "endpoint", **asked}
     if isinstance(config, VllmConfig):
         from harness.models.vllm_backend import vllm_version
 

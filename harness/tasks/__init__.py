@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.errors import ConfigError, suggestion
+from harness.tasks.cities import load_cities
 from harness.tasks.config import TaskConfig
 from harness.tasks.custom import load_custom
 from harness.tasks.distractors import with_distractors
 from harness.tasks.fictional import load_fictional
+from harness.tasks.films import load_films
 from harness.tasks.world_facts import load_world_facts
 from harness.types import Task
 
@@ -17,6 +19,8 @@ from harness.types import Task
 TASKS: dict[str, Callable[[Any], Task]] = {
     "world_facts": load_world_facts,
     "fictional": load_fictional,
+    "cities": load_cities,
+    "films": load_films,
     "custom": load_custom,
 }
 

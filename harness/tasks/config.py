@@ -158,6 +158,43 @@ class FictionalConfig(TaskConfig):
 
 
 @dataclass
+class EntityFactsConfig(TaskConfig):
+    """One fact of each of many entities, equally many in three bins of popularity.
+
+    Attributes:
+        entities: how many are asked about (a multiple of three).
+        distractors: how many documents of other entities the corpus holds.
+    """
+
+    entities: int = 240
+    distractors: int = 500
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least("task.entities", self.entities, 3)
+        at_least("task.distractors", self.distractors, 0)
+        if self.entities % 3:
+            raise ConfigError(
+                f"task.entities={self.entities} does not divide into three popularity bins of "
+                f"equal size; use {self.entities - self.entities % 3}"
+            )
+
+
+@dataclass
+class CitiesConfig(EntityFactsConfig):
+    """The country that a city is in; popularity is the number of inhabitants."""
+
+    name: str = "cities"
+
+
+@dataclass
+class FilmsConfig(EntityFactsConfig):
+    """Who directed a film; popularity is the number of reviews."""
+
+    name: str = "films"
+
+
+@dataclass
 class CustomConfig(TaskConfig):
     """Your own documents and questions.
 

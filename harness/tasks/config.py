@@ -163,16 +163,16 @@ class EntityFactsConfig(TaskConfig):
 
     Attributes:
         entities: how many are asked about (a multiple of three).
-        distractors: how many documents of other entities the corpus holds.
+        distractor_entities: how many documents of other entities the corpus holds.
     """
 
     entities: int = 240
-    distractors: int = 500
+    distractor_entities: int = 500
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least("task.entities", self.entities, 3)
-        at_least("task.distractors", self.distractors, 0)
+        at_least("task.distractor_entities", self.distractor_entities, 0)
         if self.entities % 3:
             raise ConfigError(
                 f"task.entities={self.entities} does not divide into three popularity bins of "

@@ -83,7 +83,7 @@ def build_entity_task(
     taken = {entity.id for entity in asked}
     rest = [entity for entity in (*usable, *others) if entity.id not in taken]
     rng = random.Random(f"distractors {config.split_seed}")  # noqa: S311 - not for secrets
-    distractors = rng.sample(rest, min(config.distractors, len(rest)))
+    distractors = rng.sample(rest, min(config.distractor_entities, len(rest)))
     documents = [Document(entity.id, entity.text, entity.title) for entity in asked]
     documents += [
         Document(entity.id, entity.text, entity.title, distractor=True)

@@ -51,7 +51,7 @@ def towns(code="JP", start=100):
 
 
 def small(*more, **settings):
-    settings = {"entities": 9, "distractors": 2, "validation_questions": 3} | settings
+    settings = {"entities": 9, "distractor_entities": 2, "validation_questions": 3} | settings
     rows = [*towns("JP"), *towns("NL", 200), *more]
     return build_cities(CitiesConfig(**settings), rows, COUNTRIES)
 
@@ -182,7 +182,7 @@ def test_split_seed_alone_varies_the_split():
     [
         ({"entities": 10}, "three popularity bins of equal size; use 9"),
         ({"entities": 0}, "task.entities=0 is too small"),
-        ({"distractors": -1}, "task.distractors=-1"),
+        ({"distractor_entities": -1}, "task.distractor_entities=-1"),
         ({"phrasings": 7}, "cities has 6 training phrasings"),
         ({"entities": 21}, "cities has 6 fair ones in its smallest popularity bin; use at most 18"),
     ],

@@ -40,7 +40,7 @@ def films(count=9):
 
 
 def small(*more, **settings):
-    settings = {"entities": 9, "distractors": 1, "validation_questions": 3} | settings
+    settings = {"entities": 9, "distractor_entities": 1, "validation_questions": 3} | settings
     return build_films(FilmsConfig(**settings), [*films(), *more])
 
 

@@ -2,11 +2,12 @@
 
     python benchmarks/answering.py [--questions 200] [--repeats 3] [--report]
 
-The peers as their users run them: float32, batch 16, greedy. The harness with its own defaults and,
-as harness_b16, with the peers' batch size. All get the same prompts, in the same order. Contestants
-alternate; each turn is a process of its own, and loading the model is not part of its time. On a
-machine that does other work CPU seconds tell more than wall seconds. A turn that stands in
-results/answering.csv is not run again. Needs the extra "bench".
+The peers as their users run them: float32, batch 16, greedy. The harness with its own defaults;
+as harness_b16 with the peers' batch size; as harness_generate with its batches decoded by
+transformers' generate, without the shared beginning and with ended rows kept. All get the same
+prompts, in the same order. Contestants alternate; each turn is a process of its own, and loading
+the model is not part of its time. On a machine that does other work CPU seconds tell more than
+wall seconds. A turn that stands in results/answering.csv is not run again. Needs the extra "bench".
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from statistics import median
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-CONTESTANTS = ("harness", "harness_b16", "lm_eval", "pipeline")
+CONTESTANTS = ("harness", "harness_b16", "lm_eval", "pipeline", "harness_generate")
 FLOORS = {"lm_eval": 3.0, "pipeline": 2.5}
 """How many times as fast the harness is asked to be."""
 NEW_TOKENS, BATCH = 12, 16
@@ -76,6 +77,7 @@ def turn(contestant: str, count: int) -> dict[str, Any]:
     import torch
     from omegaconf import OmegaConf
 
+    from harness.models import language_model
     from harness.models.config import ModelConfig
     from harness.models.language_model import LanguageModel
     from harness.models.load import load_tokenizer, load_weights, locate
@@ -87,6 +89,8 @@ def turn(contestant: str, count: int) -> dict[str, Any]:
     config = ModelConfig(**{k: v for k, v in given.items() if k != "defaults"})
     if contestant == "harness_b16":
         config.batch_size = BATCH
+    if contestant == "harness_generate":
+        language_model.keeps_every_token = lambda model: False
     files = locate(config)
     weights = load_weights(files, "float32", "sdpa", torch.device("cpu")).requires_grad_(False)
     model = LanguageModel(weights, load_tokenizer(files), config, files.identity)

@@ -1,7 +1,8 @@
 """A loaded language model that answers prompts: greedy text, option log-likelihoods, text loss.
 
-Batches are made of prompts of like length, and the output head is applied only where its logits are
-needed (``harness.models.head``).
+Batches are made of prompts of like length, what all prompts begin with is read once
+(``harness.models.reading``), and the output head is applied only where its logits are needed
+(``harness.models.head``).
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from harness.errors import ModelError
-from harness.models import tokens
+from harness.models import greedy, tokens
 from harness.models.config import ModelConfig
 from harness.models.head import AnswerHead
 from harness.models.protocol import Account, Listener, OptionScore
+from harness.models.reading import Reader, keeps_every_token, padded, positions
 from harness.progress import bar
 from harness.prompts import Messages
 from harness.types import Answer
@@ -135,26 +137,46 @@ class LanguageModel:
         """
         encoded = self.encode(prompts)
         self._check_lengths([len(ids) for ids in encoded], max_new_tokens)
+        reader = self._reader(encoded)
+        own_loop = keeps_every_token(self.model)
         answers: dict[int, Answer] = {}
         for batch in self._shown("answering", [len(ids) for ids in encoded]):
             if on_prefill:
                 on_prefill()
-            input_ids, mask = self._pad([encoded[i] for i in batch])
-            processors = LogitsProcessorList([_FirstToken(on_decode)] if on_decode else [])
+            prompts_of_batch = [encoded[i] for i in batch]
             with torch.inference_mode(), out_of_memory_is_one_line(self.config):
-                output = self.model.generate(  # type: ignore[operator]
-                    input_ids=input_ids,
-                    attention_mask=mask,
-                    max_new_tokens=max_new_tokens,
-                    do_sample=False,
-                    num_beams=1,
-                    logits_processor=processors,
-                    pad_token_id=self.tokenizer.pad_token_id,
-                )
-            produced = output[:, input_ids.shape[1] :].tolist()
+                if own_loop:
+                    read = reader.read(prompts_of_batch)
+                    if on_decode:
+                        on_decode()
+                    produced = greedy.decode(self.model, read, max_new_tokens, self.end_ids)
+                else:
+                    produced = self._transformers_generate(
+                        prompts_of_batch, max_new_tokens, on_decode
+                    )
             for i, ids in zip(batch, produced, strict=True):
                 answers[i] = self._answer(ids, len(encoded[i]))
         return [answers[i] for i in range(len(prompts))]
+
+    def _reader(self, encoded: Sequence[list[int]]) -> Reader:
+        return Reader(self.model, self.head, int(self.tokenizer.pad_token_id), encoded)
+
+    def _transformers_generate(
+        self, prompts: list[list[int]], max_new_tokens: int, on_decode: Listener | None
+    ) -> list[list[int]]:
+        """What follows each prompt, for a model whose cache only transformers knows how to keep."""
+        ids, mask = self._pad(prompts)
+        output = self.model.generate(  # type: ignore[operator]
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            logits_processor=LogitsProcessorList([_FirstToken(on_decode)] if on_decode else []),
+            pad_token_id=self.tokenizer.pad_token_id,
+        )
+        produced: list[list[int]] = output[:, ids.shape[1] :].tolist()
+        return produced
 
     def _answer(self, ids: list[int], tokens_in: int) -> Answer:
         """Generated ids as an answer: cut at the end token; a base model's also at a line's end."""
@@ -176,12 +198,15 @@ class LanguageModel:
         self._check_lengths(
             [len(c) + max(len(t) for t in ts) for c, ts in zip(contexts, tails, strict=True)], 0
         )
+        reader = self._reader(contexts)
         widest = max((len(ts) for ts in tails), default=1)
         scores: dict[int, list[OptionScore]] = {}
         # An option's cache row is a copy of its prompt's, so the batch shrinks accordingly.
         for batch in self._shown("scoring options", [len(c) for c in contexts], widest):
             with torch.inference_mode(), out_of_memory_is_one_line(self.config):
-                found = self._score_batch([contexts[i] for i in batch], [tails[i] for i in batch])
+                found = self._score_batch(
+                    reader, [contexts[i] for i in batch], [tails[i] for i in batch]
+                )
             scores.update(zip(batch, found, strict=True))
         return [scores[i] for i in range(len(prompts))]
 
@@ -190,19 +215,10 @@ class LanguageModel:
         return tokens.continuation(self.tokenizer, self.chat, prompt, context, option)
 
     def _score_batch(
-        self, contexts: list[list[int]], tails: list[list[list[int]]]
+        self, reader: Reader, contexts: list[list[int]], tails: list[list[list[int]]]
     ) -> list[list[OptionScore]]:
-        ids, mask = self._pad(contexts)
-        last = torch.zeros_like(mask, dtype=torch.bool)
-        last[:, -1] = True
-        with self.head.only(last):
-            read = self.model(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=_positions(mask),
-                use_cache=True,
-            )
-        first = read.logits.float().log_softmax(-1)  # (prompts, vocabulary)
+        logits, cache, mask = reader.read(contexts)
+        first = logits.float().log_softmax(-1)  # (prompts, vocabulary)
         count = max(len(ts) for ts in tails)
         flat = [ts[n] if n < len(ts) else [0] for ts in tails for n in range(count)]
         width = max(len(t) for t in flat)
@@ -213,7 +229,6 @@ class LanguageModel:
         rows = torch.arange(len(tails), device=self.device).repeat_interleave(count)
         total = first[rows, rest[:, 0]]
         if width > 1:
-            cache = read.past_key_values
             cache.batch_repeat_interleave(count)
             together = torch.cat([mask[rows], real], dim=1)
             predicts = real[:, 1:].bool()  # position t predicts token t + 1
@@ -221,7 +236,7 @@ class LanguageModel:
                 logits = self.model(
                     input_ids=rest[:, :-1],
                     attention_mask=together[:, :-1],
-                    position_ids=_positions(together)[:, mask.shape[1] : -1],
+                    position_ids=positions(together)[:, mask.shape[1] : -1],
                     past_key_values=cache,
                     use_cache=True,
                 ).logits
@@ -256,7 +271,7 @@ class LanguageModel:
                 self.head.only(predicts),
             ):
                 logits = self.model(
-                    input_ids=ids, attention_mask=mask, position_ids=_positions(mask)
+                    input_ids=ids, attention_mask=mask, position_ids=positions(mask)
                 ).logits
                 nll = torch.nn.functional.cross_entropy(
                     logits.float(), ids[:, 1:][predicts[:, :-1]], reduction="none"
@@ -295,11 +310,7 @@ class LanguageModel:
 
     def _pad(self, encoded: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Ids and mask ``(batch, longest)``, padded on the left, on the model's device."""
-        width = max(len(ids) for ids in encoded)
-        pad = self.tokenizer.pad_token_id
-        ids = [[pad] * (width - len(row)) + row for row in encoded]
-        mask = [[0] * (width - len(row)) + [1] * len(row) for row in encoded]
-        return torch.tensor(ids, device=self.device), torch.tensor(mask, device=self.device)
+        return padded(encoded, int(self.tokenizer.pad_token_id), self.device)
 
     def _check_lengths(self, lengths: Sequence[int], max_new_tokens: int) -> None:
         longest = max(lengths, default=0)
@@ -310,11 +321,6 @@ class LanguageModel:
                 "prompt.context_budget_tokens, retriever.top_k, prompt.shots or "
                 "prompt.max_new_tokens"
             )
-
-
-def _positions(mask: torch.Tensor) -> torch.Tensor:
-    """Position ids of left-padded rows: padding does not count."""
-    return (mask.cumsum(1) - 1).clamp(min=0)
 
 
 @contextmanager

@@ -102,7 +102,8 @@ def test_the_head_sees_only_the_rows_asked_for_and_contiguous(tiny: LanguageMode
     with tiny.head.only(rows):
         some = tiny.model(ids).logits
     everything = tiny.model(ids).logits
-    assert torch.allclose(some, everything[rows])
+    # Matrix products of other shapes may add up in another order.
+    assert torch.allclose(some, everything[rows], atol=1e-5)
     assert seen[0].shape == (3, 16)
     assert all(tensor.is_contiguous() for tensor in seen)
     tiny.model.generate(ids, max_new_tokens=2, do_sample=False, pad_token_id=0)
@@ -162,7 +163,7 @@ def test_running_out_of_memory_is_one_line(tiny: LanguageModel, monkeypatch):
     def full(*args: object, **kwargs: object) -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] not enough memory: you tried")
 
-    monkeypatch.setattr(tiny.model, "generate", full)
+    monkeypatch.setattr(tiny.model, "forward", full)
     with pytest.raises(ModelError, match=r"out of memory with model.batch_size=64.*halve") as e:
         tiny.generate(["one"], 2)
     assert "\n" not in str(e.value)

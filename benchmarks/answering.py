@@ -1,0 +1,207 @@
+"""Answering short questions against lm-evaluation-harness and transformers' pipeline.
+
+    python benchmarks/answering.py [--questions 200] [--repeats 3] [--report]
+
+The peers as their users run them: float32, batch 16, greedy. The harness with its own defaults;
+as harness_b16 with the peers' batch size; as harness_generate with its batches decoded by
+transformers' generate, without the shared beginning and with ended rows kept. All get the same
+prompts, in the same order. Contestants alternate; each turn is a process of its own, and loading
+the model is not part of its time. On a machine that does other work CPU seconds tell more than
+wall seconds. A turn that stands in results/answering.csv is not run again. Needs the extra "bench".
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+CONTESTANTS = ("harness", "harness_b16", "lm_eval", "pipeline", "harness_generate")
+FLOORS = {"lm_eval": 3.0, "pipeline": 2.5}
+"""How many times as fast the harness is asked to be."""
+NEW_TOKENS, BATCH = 12, 16
+SMOLLM = Path(__file__).parent.parent / "conf" / "model" / "smollm2_135m.yaml"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=RESULTS / "answering.csv")
+    parser.add_argument("--report", action="store_true", help="print what is there, run nothing")
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        contestant, path = options.child
+        Path(path).write_text(json.dumps(turn(contestant, options.questions)), encoding="utf-8")
+        return
+    for repeat in range(0 if options.report else options.repeats):
+        for contestant in CONTESTANTS:
+            done = {(r["contestant"], r["questions"], r["repeat"]) for r in rows(options.out)}
+            if (contestant, str(options.questions), str(repeat)) not in done:
+                append(options.out, measured(contestant, options.questions, repeat))
+    print(table([r for r in rows(options.out) if r["questions"] == str(options.questions)]))
+
+
+def measured(contestant: str, questions: int, repeat: int) -> dict[str, Any]:
+    """One row: a contestant's turn in a process of its own."""
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "turn.json"
+        child = ["--child", contestant, str(path), "--questions", str(questions)]
+        subprocess.run([sys.executable, __file__, *child], check=True)
+        found = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        "contestant": contestant,
+        "questions": questions,
+        "repeat": repeat,
+        **found,
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "load_before": round(load, 2),
+    }
+
+
+def turn(contestant: str, count: int) -> dict[str, Any]:
+    """Seconds that a contestant takes to answer, and its answers."""
+    import torch
+    from omegaconf import OmegaConf
+
+    from harness.models import language_model
+    from harness.models.config import ModelConfig
+    from harness.models.language_model import LanguageModel
+    from harness.models.load import load_tokenizer, load_weights, locate
+    from harness.prompts import PromptConfig, build_messages
+    from harness.tasks import load_task
+    from harness.tasks.config import WorldFactsConfig
+
+    given: Any = OmegaConf.to_container(OmegaConf.load(SMOLLM))
+    config = ModelConfig(**{k: v for k, v in given.items() if k != "defaults"})
+    if contestant == "harness_b16":
+        config.batch_size = BATCH
+    if contestant == "harness_generate":
+        language_model.keeps_every_token = lambda model: False
+    files = locate(config)
+    weights = load_weights(files, "float32", "sdpa", torch.device("cpu")).requires_grad_(False)
+    model = LanguageModel(weights, load_tokenizer(files), config, files.identity)
+    task = load_task(WorldFactsConfig(countries=81))
+    asked = [*task.test, *task.validation][:count]
+    if len(asked) < count:
+        raise SystemExit(f"there are {len(asked)} questions; --questions is at most that")
+    prompts = [model.render(build_messages(PromptConfig(), one.question)) for one in asked]
+    answer = {"lm_eval": lm_eval, "pipeline": pipeline}.get(contestant)
+    if answer:
+        del model, weights
+        ask = answer(files.location)
+    else:
+        ask = lambda texts: [one.text for one in model.generate(texts, NEW_TOKENS)]  # noqa: E731
+    ask(prompts[:2])  # what is made at the first call is not part of the time
+    began, cpu_began = time.perf_counter(), time.process_time()
+    answers = ask(prompts)
+    return {
+        "seconds": round(time.perf_counter() - began, 3),
+        "cpu_seconds": round(time.process_time() - cpu_began, 3),
+        "threads": torch.get_num_threads(),
+        "answers": json.dumps([text.strip() for text in answers], ensure_ascii=False),
+    }
+
+
+def lm_eval(folder: str) -> Any:
+    """Answers by lm-evaluation-harness' Hugging Face backend."""
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+
+    model = HFLM(pretrained=folder, dtype="float32", batch_size=BATCH, device="cpu")
+    settings = {"until": [], "max_gen_toks": NEW_TOKENS, "do_sample": False}
+
+    def ask(prompts: list[str]) -> list[str]:
+        requests = [
+            Instance("generate_until", {}, (prompt, dict(settings)), n)
+            for n, prompt in enumerate(prompts)
+        ]
+        return model.generate_until(requests, disable_tqdm=True)
+
+    return ask
+
+
+def pipeline(folder: str) -> Any:
+    """Answers by transformers' text-generation pipeline."""
+    import torch
+    import transformers
+
+    pipe: Any = transformers.pipeline(
+        "text-generation", model=folder, dtype=torch.float32, batch_size=BATCH, device="cpu"
+    )
+    settings = {"max_new_tokens": NEW_TOKENS, "do_sample": False, "return_full_text": False}
+    return lambda prompts: [one[0]["generated_text"] for one in pipe(prompts, **settings)]
+
+
+def table(found: list[dict[str, str]]) -> str:
+    """Medians, ratios to the harness, and the share of answers that are the same strings."""
+    by = {name: [r for r in found if r["contestant"] == name] for name in CONTESTANTS}
+    if not by["harness"]:
+        return "nothing is measured yet"
+    own, same_batch = (
+        {k: median(float(r[k]) for r in by[name]) for k in ("seconds", "cpu_seconds")}
+        if by[name]
+        else None
+        for name in CONTESTANTS[:2]
+    )
+    expected = json.loads(by["harness"][0]["answers"])
+    lines = [
+        "| contestant | turns | seconds | CPU s | times the harness (CPU) | at batch 16 (CPU) "
+        "| asked for | same answers |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, turns in by.items():
+        if not turns:
+            continue
+        wall, cpu = (median(float(r[k]) for r in turns) for k in ("seconds", "cpu_seconds"))
+        pairs = list(zip(expected, json.loads(turns[0]["answers"]), strict=True))
+        same = sum(one == other for one, other in pairs) / len(pairs)
+        equal = f"{cpu / same_batch['cpu_seconds']:.2f}" if same_batch else ""
+        lines.append(
+            f"| {name} | {len(turns)} | {wall:.1f} | {cpu:.1f} | {cpu / own['cpu_seconds']:.2f} "
+            f"| {equal} | {FLOORS.get(name, '')} | {same:.1%} |"
+        )
+    return "\n".join(lines)
+
+
+def processor() -> str:
+    """The processor's name."""
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """What has been measured."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def append(path: Path, row: dict[str, Any]) -> None:
+    """Add a row to the file."""
+    new = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+if __name__ == "__main__":
+    main()

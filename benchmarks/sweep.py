@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from harness.record import read_rows
 from harness.sources import cache_folder
@@ -69,6 +71,19 @@ class Figure:
         return self.limit is not None and self.value > self.limit
 
 
+class Spent(NamedTuple):
+    """Seconds of wall and of processor time; other load on the machine hardly changes the second."""
+
+    wall: float
+    processor: float
+
+
+def processor_seconds() -> float:
+    """Processor time of all commands that have ended, and of what they started."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @dataclass(frozen=True)
 class Bench:
     """Where to measure, and with which model."""
@@ -89,10 +104,10 @@ class Bench:
             return FIXED
         return ("model=local", f"model.id={self.folder / 'model'}", "model.name=tiny", *FIXED)
 
-    def run(self, overrides: Sequence[str], cache: Path) -> float:
-        """Seconds that a ``harness run`` takes."""
+    def run(self, overrides: Sequence[str], cache: Path) -> Spent:
+        """What a ``harness run`` takes."""
         command = [sys.executable, "-m", "harness", "run", "--config-dir", str(CONF), *overrides]
-        began = time.monotonic()
+        before, began = processor_seconds(), time.monotonic()
         done = subprocess.run(
             command,
             cwd=ROOT,
@@ -104,7 +119,7 @@ class Bench:
         if done.returncode:
             said = f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
             raise SystemExit(f"exit code {done.returncode}: {' '.join(command)}\n{said}")
-        return time.monotonic() - began
+        return Spent(time.monotonic() - began, processor_seconds() - before)
 
     def cache(self, name: str) -> Path:
         """A new cache with nothing in it but fetched and converted model files."""
@@ -125,7 +140,7 @@ class Bench:
         together = self.run(
             [*common, *sweep, f"results={self.folder / 'together'}"], self.cache("together")
         )
-        apart, overhead, shares = 0.0, [], []
+        apart, overhead, shares = Spent(0.0, 0.0), [], []
         for arm in self.arms:
             for seed in SEEDS:
                 name = f"{arm}-{seed}"
@@ -133,16 +148,22 @@ class Bench:
                 one = [*fitting(common, arm), f"method={arm}", f"seed={seed}"]
                 one.append(f"results={results}")
                 cache = self.cache(name)
-                apart += self.run(one, cache)
+                spent = self.run(one, cache)
+                apart = Spent(apart.wall + spent.wall, apart.processor + spent.processor)
                 shutil.rmtree(cache)  # links in it are removed, not what they lead to
                 seconds, own = cell_overhead(results / "quickstart")
                 overhead.append(own)
                 shares.append(own / seconds)
                 print(f"{name}: {own:.1f} s of {seconds:.1f} s are overhead", file=sys.stderr)
         return [
-            self.figure("12 separate runs", apart, "s"),
-            self.figure("the same 12 cells as one sweep", together, "s"),
-            self.figure("sweep / separate runs", together / apart, "", 0.5),
+            self.figure("12 separate runs", apart.wall, "s"),
+            self.figure("the same 12 cells as one sweep", together.wall, "s"),
+            self.figure("sweep / separate runs", together.wall / apart.wall, "", 0.5),
+            self.figure("12 separate runs, processor", apart.processor, "s"),
+            self.figure("the same as one sweep, processor", together.processor, "s"),
+            self.figure(
+                "sweep / separate, processor", together.processor / apart.processor, "", 0.5
+            ),
             self.figure("own overhead of a cell, median", median(overhead), "s"),
             self.figure("own overhead, share of a cell, median", median(shares), "", self._few),
             self.figure("own overhead, share of a cell, largest", max(shares), "", self._few),
@@ -160,12 +181,12 @@ class Bench:
         sweep = ["-m", "task=fictional", f"method={','.join(arms)}", f"seed={seeds}"]
         sweep += [*self.model, *CACHED, f"results={results}", "cost.energy=none"]
         cache = self.cache("cached")
-        first = self.run(sweep, cache)
+        first = self.run(sweep, cache).wall
         shutil.rmtree(results)
-        stored = self.run(sweep, cache)
+        stored = self.run(sweep, cache).wall
         rows = read_rows(results / "adhoc" / "runs.csv")
         assert all(row["reused"] for row in rows), "something was not in the store"
-        kept = self.run(sweep, cache)
+        kept = self.run(sweep, cache).wall
         return [
             self.figure(f"{len(rows)} cells, nothing cached", first, "s"),
             self.figure(f"{len(rows)} cells, all in the store, no rows", stored, "s", 60),

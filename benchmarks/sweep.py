@@ -72,7 +72,7 @@ class Figure:
 
 
 class Spent(NamedTuple):
-    """Seconds of wall and of processor time; other load on the machine hardly changes the second."""
+    """Seconds of wall and of processor time; other load hardly changes the second."""
 
     wall: float
     processor: float

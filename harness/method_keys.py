@@ -69,6 +69,7 @@ def adapter_key(
         replayed: the general questions that are replayed.
     """
     retrieved = adapter.train_passages == "retrieved"
+    raft = adapter.train_passages == "raft" and adapter.raft.distractors_from == "retrieved"
     settings = {
         k: v for k, v in telling("adapter", asdict(adapter)).items() if k not in WITHOUT_EFFECT
     }
@@ -93,7 +94,7 @@ def adapter_key(
         if retrieved
         else None,
         "validation": task.validation_sha256() if needs_validation else None,
-        **(rerank_key(config.retriever.rerank) if retrieved and config.retriever else {}),
+        **(rerank_key(config.retriever.rerank) if (retrieved or raft) and config.retriever else {}),
         **(batching(config) if retrieved else {}),
     }
 

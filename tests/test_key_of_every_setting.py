@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from harness import method_keys
-from harness.adapters.config import AdapterConfig, ReplayConfig
+from harness.adapters.config import AdapterConfig, RaftConfig, ReplayConfig
 from harness.config import Config
 from harness.measures.config import ForgettingConfig
 from harness.metering.config import CostConfig
@@ -107,6 +107,13 @@ BASES: dict[str, Config] = {
     "raft": Config(
         arm="a", task=FictionalConfig(), model=MODEL, retriever=RetrieverConfig(kind="bm25"),
         adapter=AdapterConfig(train_passages="raft"),
+    ),
+    "raft retrieved": Config(
+        arm="a", task=FictionalConfig(), model=MODEL,
+        retriever=RetrieverConfig(kind="bm25", rerank=RerankConfig(source="local", id="r")),
+        adapter=AdapterConfig(
+            train_passages="raft", raft=RaftConfig(distractors_from="retrieved")
+        ),
     ),
     "bm25": Config(
         arm="a", task=FictionalConfig(), model=MODEL, retriever=RetrieverConfig(kind="bm25"),
@@ -220,6 +227,7 @@ CHANGES: dict[str, dict[str, tuple[Any, str]]] = {
         "adapter.raft.distractors": (1, FITTED),
         "adapter.raft.distractors_from": ("retrieved", FITTED),
     },
+    "raft retrieved": {"retriever.rerank.candidates": (5, FITTED)},
     "bm25": {
         "retriever.bm25.k1": (0.9, "index answers"),
         "retriever.bm25.b": (0.4, "index answers"),

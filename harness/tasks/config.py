@@ -199,7 +199,8 @@ class CustomConfig(TaskConfig):
     """Your own documents and questions.
 
     Attributes:
-        corpus: a folder (read with its subfolders) or one file: .txt, .md, .jsonl or .csv.
+        corpus: a folder (read with its subfolders) or one file: .txt, .md, .html, .pdf, .jsonl or
+            .csv.
         questions: a .csv or .jsonl file of questions.
     """
 

@@ -1,21 +1,29 @@
-"""Your own documents: a folder or a file of plain text, Markdown, JSONL or CSV."""
+"""Your own documents: a folder or a file of plain text, Markdown, HTML, PDF, JSONL or CSV."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import DataError
+from harness.tasks.marked_up import Read, read_html, read_pdf
 from harness.tasks.text_files import Row, check_columns, read_rows, read_text
 from harness.types import Document
 
 COLUMNS = ("id", "title", "text")
-SUFFIXES = (".txt", ".md", ".jsonl", ".csv")
+MARKED_UP: dict[str, Callable[[Path], Read]] = {
+    ".html": read_html,
+    ".htm": read_html,
+    ".pdf": read_pdf,
+}
+SUFFIXES = (".txt", ".md", *MARKED_UP, ".jsonl", ".csv")
 
 
 def read_corpus(path: Path, skip: Path | None = None) -> tuple[list[Document], list[str]]:
     """(documents, notes) of the file or folder at ``path``; ``skip`` names the question file.
 
-    A text file is one document whose id is its path inside the folder, e.g. "leave/rules.md".
+    A text file, a page or a PDF is one document whose id is its path inside the folder, e.g.
+    "leave/rules.md".
     A row without an id gets the file's path and the line, e.g. "docs.csv:3". Folders are read with
     their subfolders in sorted order; hidden files and files of other kinds are left out, the
     latter with a note.
@@ -69,6 +77,11 @@ def _documents(file: Path, name: str, notes: list[str]) -> list[tuple[str, Docum
         if not text:
             raise DataError(f"{file} is empty: fill it or take it out of the corpus")
         return [(str(file), Document(name, text, _title(file, text)))]
+    if file.suffix.lower() in MARKED_UP:
+        read = MARKED_UP[file.suffix.lower()](file)
+        if read.note:
+            notes.append(read.note)
+        return [(str(file), Document(name, read.text, read.title))]
     rows = read_rows(file)
     extra = check_columns(rows, COLUMNS, file)
     if extra:

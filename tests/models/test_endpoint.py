@@ -74,7 +74,7 @@ def test_recorded_messages_are_read_back_exactly(system: str, user: str):
 
 
 def test_an_instruction_that_could_not_be_read_back_is_refused(server: FakeOpenAI):
-    with pytest.raises(ModelError, match="which marks the question"):
+    with pytest.raises(ModelError, match="which marks what follows it"):
         endpoint(server).render(Messages("a\n\n[user]\nb", "c"))
 
 

@@ -220,11 +220,13 @@ def test_missing_files_and_folders_are_named(own, tmp_path):
     with pytest.raises(DataError, match=r"task.corpus=.*gone does not exist"):
         own(HEADER + "Q?,a\n", corpus=str(tmp_path / "gone"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"empty holds no .txt, .md, .html, .htm, .pdf, .jsonl, .csv document"):
+    with pytest.raises(
+        DataError, match=r"empty holds no .txt, .md, .html, .htm, .pdf, .jsonl, .csv doc"
+    ):
         own(HEADER + "Q?,a\n", corpus=str(tmp_path / "empty"))
-    (tmp_path / "my.pdf").write_bytes(b"%PDF")
-    with pytest.raises(DataError, match=r"my\.pdf is none of"):
-        own(HEADER + "Q?,a\n", corpus=str(tmp_path / "my.pdf"))
+    (tmp_path / "my.docx").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"my\.docx is none of"):
+        own(HEADER + "Q?,a\n", corpus=str(tmp_path / "my.docx"))
     with pytest.raises(DataError, match=r"task.questions=.*no\.csv does not exist"):
         own(HEADER, questions=str(tmp_path / "no.csv"))
     with pytest.raises(DataError, match=r"expected a \.csv or \.jsonl file, not '\.tsv'"):

@@ -202,7 +202,7 @@ def test_two_processes_take_the_steps_of_one(name: str, two: Path, one: Any):
     summary, losses, want = one(name)
     told = json.loads((two / name / "told.json").read_text())
     assert len(losses) == summary.steps
-    assert told["losses"] == pytest.approx(losses, rel=1e-5)
+    assert told["losses"] == pytest.approx(losses, abs=5e-5)
     # Weights moved by far more than this: by the learning rate in each of the first steps.
     assert_same_weights(weights(two / name), want, 2e-4)
     got = told["summary"]
@@ -211,7 +211,7 @@ def test_two_processes_take_the_steps_of_one(name: str, two: Path, one: Any):
         summary.tokens,
         summary.epochs,
     )
-    assert got["validation_loss"] == pytest.approx(summary.validation_loss, rel=1e-5)
+    assert got["validation_loss"] == pytest.approx(summary.validation_loss, abs=5e-5)
 
 
 def test_early_stopping_ends_all_processes_at_the_epoch_where_one_would_stop(two: Path, one: Any):
@@ -270,7 +270,7 @@ def test_the_whole_way_gives_the_adapter_and_meters_the_processes(
     )
     want, losses, expected = one("ddp")
     assert (summary.steps, summary.tokens) == (want.steps, want.tokens)
-    assert summary.last_loss == pytest.approx(sum(losses[-3:]) / 3, rel=1e-5)
+    assert summary.last_loss == pytest.approx(sum(losses[-3:]) / 3, abs=5e-5)
     assert {path.name for path in (tmp_path / "adapter").iterdir()} == {
         "adapter_config.json",
         "adapter_model.safetensors",

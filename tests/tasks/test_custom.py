@@ -220,9 +220,7 @@ def test_missing_files_and_folders_are_named(own, tmp_path):
     with pytest.raises(DataError, match=r"task.corpus=.*gone does not exist"):
         own(HEADER + "Q?,a\n", corpus=str(tmp_path / "gone"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(
-        DataError, match=r"empty holds no .txt, .md, .html, .htm, .pdf, .jsonl, .csv doc"
-    ):
+    with pytest.raises(DataError, match=r"empty holds no .txt, .md, .html, .htm, .pdf, .jsonl, "):
         own(HEADER + "Q?,a\n", corpus=str(tmp_path / "empty"))
     (tmp_path / "my.docx").write_bytes(b"PK")
     with pytest.raises(DataError, match=r"my\.docx is none of"):

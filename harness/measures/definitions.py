@@ -85,7 +85,7 @@ ACCURACY = _table(
     ),
     Measure(
         "false_answer",
-        1,
+        2,
         False,
         "share of unanswerable questions",
         "The model answers although the question has no answer: it neither refuses nor stays "
@@ -94,7 +94,7 @@ ACCURACY = _table(
     ),
     Measure(
         "false_refusal",
-        1,
+        2,
         False,
         "share of open answerable questions",
         "The model refuses or stays silent although the question has an answer.",

@@ -98,6 +98,91 @@ def test_names_that_hold_a_refusal_word_are_answers(text):
     assert not is_refusal(text)
 
 
+SENTENCE_REFUSALS = (
+    "The context does not say who wrote it.",
+    "The context doesn't say when it opened.",
+    "There is no mention of a director.",
+    "The text makes no mention of his wife.",
+    "The passage doesn't provide the year.",
+    "The passage does not provide that detail.",
+    "I'm sorry, but the passage is about another town.",
+    "I’m sorry, but I can only use the context.",
+    "I am sorry, but that is beyond the text.",
+    "I have no idea who that was.",
+    "I couldn't find the answer in the text.",
+    "I could not find her birthplace.",
+    "I cannot find it in the passage.",
+    "I can't find a date.",
+    "I am unable to determine the winner.",
+    "The winner cannot be determined from the text.",
+    "We cannot determine the year from this.",
+    "It is impossible to determine the author.",
+    "It is impossible to say from the passage.",
+    "There is insufficient information to tell.",
+    "There is not enough information here.",
+    "There is no information in the passage.",
+    "The text has no information on her parents.",
+    "The year is not specified in the context.",
+    "The name of the mayor is not stated.",
+    "The article does not specify the river.",
+    "The article doesn't specify a place.",
+    "The text does not state his age.",
+    "The passage does not contain the answer.",
+    "The length of the bridge is not mentioned.",
+)
+SENTENCE_ANSWERS = (
+    "Nobody Knows was directed by Hirokazu Koreeda.",
+    "The Unknown was directed by Tod Browning.",
+    "None of the Above is a play by Jenny Lyn Bader.",
+    "It was released as No Answer in 1958.",
+    "The single is called Sorry.",
+    "The song is I'm Sorry by Brenda Lee.",
+    "Sorry, Wrong Number was directed by Anatole Litvak.",
+    "He plays the Man with No Name.",
+    "It contains no caffeine.",
+    "Green tea does not contain alcohol.",
+    "The Statement was directed by Norman Jewison.",
+    "The bird cannot fly.",
+    "No Country for Old Men was directed by the Coens.",
+    "It was not Paris but Lyon.",
+    "The treaty mentions France and Spain.",
+    "The context of the speech was the Cold War.",
+    "She was the first to mention the comet.",
+    "The author of the passage is Homer.",
+    "The Information was written by Martin Amis.",
+    "It provides water to the city of Oman.",
+    "The state is Ohio.",
+    "He said that the river is the Nile.",
+    "The species was specified by Linnaeus.",
+    "Mission: Impossible was directed by Brian De Palma.",
+    "The Tomb of the Unknown Soldier is in Arlington.",
+    "Idea was written by Michael Drayton.",
+    "The album is Not Available by The Residents.",
+    "It is also known as Not Sure Island.",
+    "He was a native of Nara, Japan.",
+    "Finding Nemo was directed by Andrew Stanton.",
+)
+
+
+@pytest.mark.parametrize("text", SENTENCE_REFUSALS)
+def test_a_sentence_that_declines_is_a_refusal(text):
+    assert is_refusal(text)
+
+
+@pytest.mark.parametrize("text", SENTENCE_ANSWERS)
+def test_a_sentence_that_answers_is_no_refusal(text):
+    assert not is_refusal(text)
+
+
+GOLDS_LIKE_REFUSALS = ("I'm Sorry, but I Love You", "I Have No Idea", "Not Specified", "Unknown")
+
+
+@pytest.mark.parametrize("gold", GOLDS_LIKE_REFUSALS)
+def test_a_gold_that_reads_like_a_refusal_is_no_false_refusal(gold):
+    assert is_refusal(gold)
+    assert score(predicted(gold, answers=(gold,)))["false_refusal"] == 0
+
+
 @pytest.mark.parametrize("phrase", REFUSALS_ALONE + REFUSAL_PHRASES)
 def test_every_refusal_phrase_is_written_as_normalised_text(phrase):
     assert normalise(phrase) == phrase

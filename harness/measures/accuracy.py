@@ -58,8 +58,6 @@ REFUSAL_PHRASES = (
     "doesnt provide",
     "does not say",
     "doesnt say",
-    "im sorry but",
-    "i am sorry but",
     "i have no idea",
     "i couldnt find",
     "i could not find",

@@ -105,9 +105,6 @@ SENTENCE_REFUSALS = (
     "The text makes no mention of his wife.",
     "The passage doesn't provide the year.",
     "The passage does not provide that detail.",
-    "I'm sorry, but the passage is about another town.",
-    "I’m sorry, but I can only use the context.",
-    "I am sorry, but that is beyond the text.",
     "I have no idea who that was.",
     "I couldn't find the answer in the text.",
     "I could not find her birthplace.",
@@ -135,6 +132,7 @@ SENTENCE_ANSWERS = (
     "The Unknown was directed by Tod Browning.",
     "None of the Above is a play by Jenny Lyn Bader.",
     "It was released as No Answer in 1958.",
+    "I'm sorry, but I think it is Paris.",  # an apology alone declines nothing
     "The single is called Sorry.",
     "The song is I'm Sorry by Brenda Lee.",
     "Sorry, Wrong Number was directed by Anatole Litvak.",
@@ -174,7 +172,7 @@ def test_a_sentence_that_answers_is_no_refusal(text):
     assert not is_refusal(text)
 
 
-GOLDS_LIKE_REFUSALS = ("I'm Sorry, but I Love You", "I Have No Idea", "Not Specified", "Unknown")
+GOLDS_LIKE_REFUSALS = ("I Have No Idea", "Not Specified", "Unknown")
 
 
 @pytest.mark.parametrize("gold", GOLDS_LIKE_REFUSALS)

@@ -5,7 +5,6 @@ Without a ``split`` column every question is a test question, and training uses 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from harness.tasks.config import CustomConfig
 from harness.tasks.custom_corpus import read_corpus
 from harness.tasks.custom_questions import AskedQuestion, read_questions
 from harness.tasks.draw import sample_in_order
+from harness.tasks.overlap import NEARLY, nearest, wording
 from harness.tasks.popularity import tercile_buckets
 from harness.types import Document, Question, Task, TrainingPair
 
@@ -52,6 +52,12 @@ def load_custom(config: CustomConfig) -> Task:
         pairs = ()
     elif config.training == "pairs" and not pairs:
         notes.append("no train questions: training uses the raw documents")
+    near = nearest([pair.question for pair in pairs], [q.question for q in test + validation])
+    if near:
+        notes.append(
+            f"{len(near)} of {len(pairs)} train questions are worded nearly like a held-out one "
+            f"(Jaccard index of their words {NEARLY:g} or more)"
+        )
     return Task(
         name=config.name,
         train=pairs,
@@ -103,11 +109,6 @@ def training_pairs(asked: Sequence[AskedQuestion]) -> tuple[TrainingPair, ...]:
         document = question.gold_documents[0] if question.gold_documents else ""
         pairs.append(TrainingPair(question.question, question.answers[0], document, question.id))
     return tuple(pairs)
-
-
-def wording(question: str) -> str:
-    """``question`` in lower case, without punctuation and extra spaces."""
-    return " ".join(re.sub(r"[^\w\s]", " ", question.casefold()).split())
 
 
 def with_buckets(asked: Sequence[AskedQuestion]) -> list[AskedQuestion]:

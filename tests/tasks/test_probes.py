@@ -3,7 +3,7 @@ import pytest
 from harness.errors import ConfigError
 from harness.tasks import load_task
 from harness.tasks.config import FictionalConfig, WorldFactsConfig
-from harness.tasks.custom import wording
+from harness.tasks.overlap import wording
 from harness.tasks.probes import (
     capital_questions,
     context_probe,

@@ -50,6 +50,7 @@ def test_a_line_holds_everything_about_the_question(tmp_path):
         "metrics": {
             "exact_match": 1.0,
             "f1": 1.0,
+            "rouge_l": 1.0,
             "contains": 1.0,
             "contains_paper": 1.0,
             "false_refusal": 0.0,

@@ -118,6 +118,17 @@ def f1(text: str, golds: Sequence[str]) -> float:
     )
 
 
+def rouge_l(text: str, golds: Sequence[str]) -> float:
+    """ROUGE-L against the gold answer that fits best, from 0 to 1: order counts, gaps do not.
+
+    With L the length of the longest common subsequence of tokens, precision is L / tokens of the
+    text, recall L / tokens of the gold, and the value their harmonic mean (Lin 2004,
+    https://aclanthology.org/W04-1013, with beta = 1). Tokens are those of ``f1``.
+    """
+    tokens = normalised_tokens(text)
+    return max((_rouge_l(tokens, normalised_tokens(gold)) for gold in golds), default=0.0)
+
+
 def contains(text: str, golds: Sequence[str]) -> float:
     """1 if the tokens of a gold answer stand in the text as one unbroken run, else 0.
 
@@ -149,7 +160,7 @@ def is_refusal(text: str) -> bool:
 def score(prediction: Prediction, answer_part: str = "whole") -> Scores:
     """Measure -> value for the measures that apply to this question, and no others.
 
-    Open answerable: exact_match, f1, contains, contains_paper, false_refusal. Multiple choice:
+    Open answerable: exact_match, f1, rouge_l, contains, contains_paper, false_refusal. Choice:
     multiple_choice, and multiple_choice_normalised where option scores are given. Unanswerable:
     false_answer. Which measures apply depends on the question alone, so arms can be paired.
     """
@@ -165,6 +176,7 @@ def score(prediction: Prediction, answer_part: str = "whole") -> Scores:
     return {
         "exact_match": matched,
         "f1": f1(text, golds),
+        "rouge_l": rouge_l(text, golds),
         "contains": contains(text, golds),
         "contains_paper": contains_paper(text, golds),
         # The gold answer may read like a refusal ("None", "Unknown").
@@ -244,6 +256,23 @@ def _score_choice(question: Question, prediction: Prediction) -> Scores:
 def _token_f1(tokens: list[str], gold: list[str]) -> float:
     shared = sum((Counter(tokens) & Counter(gold)).values())
     return 2 * shared / (len(tokens) + len(gold)) if shared else 0.0
+
+
+def _rouge_l(tokens: list[str], gold: list[str]) -> float:
+    shared = _common_subsequence(tokens, gold)
+    return 2 * shared / (len(tokens) + len(gold)) if shared else 0.0
+
+
+def _common_subsequence(one: Sequence[str], other: Sequence[str]) -> int:
+    """Length of the longest sequence of tokens that stands in both, in order, gaps allowed."""
+    longest = [0] * (len(other) + 1)
+    for token in one:
+        before = 0  # of one token less on both sides
+        for place, same in enumerate(other, start=1):
+            above = longest[place]
+            longest[place] = before + 1 if token == same else max(above, longest[place - 1])
+            before = above
+    return longest[-1]
 
 
 def _has_run(tokens: list[str], run: list[str]) -> bool:

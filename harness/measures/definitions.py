@@ -23,6 +23,7 @@ class Measure:
 
 SQUAD = "SQuAD evaluation script, Rajpurkar et al. 2016, arXiv:1606.05250"
 SQUAD_2 = "SQuAD 2.0 (the no-answer case), Rajpurkar et al. 2018, arXiv:1806.03822"
+ROUGE = "ROUGE-L, Lin 2004, ACL W04-1013 (the F-measure with equal weights)"
 SOUDANI = "Soudani, Kanoulas, Hasibi 2024, arXiv:2403.01432 (after PopQA, arXiv:2212.10511)"
 LM_EVAL = "lm-evaluation-harness, `acc` and `acc_norm`"
 TREC_EVAL = "trec_eval through ir_measures (pytrec_eval)"
@@ -49,6 +50,15 @@ ACCURACY = _table(
         "mean over open answerable questions",
         "Harmonic mean of token precision and recall, the best over gold answer and aliases.",
         SQUAD,
+    ),
+    Measure(
+        "rouge_l",
+        1,
+        True,
+        "mean over open answerable questions",
+        "F1 of the longest common subsequence of normalised tokens, the best over gold answer and "
+        "aliases.",
+        ROUGE,
     ),
     Measure(
         "contains",

@@ -12,6 +12,7 @@ from harness.measures.accuracy import (
     f1,
     is_refusal,
     normalise,
+    rouge_l,
     score,
     summarise,
 )
@@ -50,6 +51,27 @@ def test_a_gold_answer_that_normalises_to_nothing_is_not_matched_by_silence():
     assert exact_match("", ("The",)) == 0
     assert contains("anything", ("+",)) == 0
     assert exact_match("+", ("+",)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "golds", "expected"),
+    [
+        ("police killed gunman", ["police killed gunman"], 1.0),
+        # Lin 2004, section 3.2: "police … gunman" of "police kill gunman": 2 of 3 and 3 tokens.
+        ("police kill gunman", ["police killed gunman"], 2 / 3),
+        # Order counts: "gunman kill police" shares one token in order, though f1 is the same.
+        ("gunman kill police", ["police killed gunman"], 1 / 3),
+        # Gaps do not: all three of the gold stand in order among five.
+        ("police quickly killed one gunman", ["police killed gunman"], 2 * 3 / 8),
+        ("It was built in 1911, by Ann", ["Built in 1911"], 2 * 3 / (7 + 3)),
+        ("Lima", ["Paris", "Lima Peru"], 2 * 1 / (1 + 2)),
+        ("nothing shared", ["Lima"], 0.0),
+        ("", ["Lima"], 0.0),
+        ("x y x y", ["y x"], 2 * 2 / 6),
+    ],
+)
+def test_rouge_l_by_hand(text, golds, expected):
+    assert rouge_l(text, golds) == pytest.approx(expected)
 
 
 def test_f1_by_hand():
@@ -191,6 +213,7 @@ def test_an_open_question_gets_the_open_measures_only():
     assert score(predicted("Paris, France")) == {
         "exact_match": 0.0,
         "f1": pytest.approx(2 / 3),
+        "rouge_l": pytest.approx(2 / 3),
         "contains": 1.0,
         "contains_paper": 1.0,
         "false_refusal": 0.0,

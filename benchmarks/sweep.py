@@ -4,9 +4,9 @@
 
 1. The quickstart grid, 4 arms and 3 seeds, as one sweep and as 12 separate runs that share nothing
    but the model's files: the sweep takes at most half the time.
-2. The harness's own overhead: a cell's wall time but for its metered phases, as a share of it: below
-   3 % with a real model. In a separate run it holds the loading of all libraries, in a sweep's
-   first cell alone.
+2. The harness's own overhead: a cell's wall time but for its metered phases, as a share of it:
+   below 3 % with a real model. In a separate run it holds the loading of all libraries, in a
+   sweep's first cell alone.
 3. A sweep of 100 cells of which everything is in the store, without rows and with: 60 s at most.
 
 A tiny random model and BM25 stand in by default, which says nothing of 2: most of a cell is

@@ -1,7 +1,9 @@
 """Choose number format and attention by one short measurement for each device and model.
 
 Which is faster depends on the processor: bfloat16 is some three times faster than float32 where
-there are matrix tiles (AMX) and slower where there are none. The choice is stored and goes into
+there are matrix tiles (AMX), twice where there are dot products of good speed (Zen 4), and slower
+elsewhere. It depends on the work's size as well: with few tokens the passes over memory decide,
+with a real batch the matrix products, so the batches here are near real ones. The choice is stored and goes into
 the resolved configuration and its hash, so every arm of a comparison runs alike.
 """
 
@@ -28,9 +30,9 @@ from harness.store import obtain
 
 logger = logging.getLogger(__name__)
 
-CALIBRATION_VERSION = 3
-PROMPTS, PROMPT_TOKENS, NEW_TOKENS = 4, 48, 3
-EXAMPLES, EXAMPLE_TOKENS = 2, 32
+CALIBRATION_VERSION = 4
+PROMPTS, PROMPT_TOKENS, NEW_TOKENS = 8, 48, 3
+EXAMPLES, EXAMPLE_TOKENS = 8, 40
 NEVER = math.inf
 TIMINGS = 3  # the fastest counts, so that a busy moment does not decide
 
@@ -43,7 +45,7 @@ def resolve_choices(
 ) -> ModelConfig:
     """The config with every "auto" replaced by the fastest choice on this device.
 
-    Measured once (about twenty seconds) and stored; where nothing is "auto" nothing is measured,
+    Measured once (about half a minute) and stored; where nothing is "auto" nothing is measured,
     and what is set is not measured against anything else.
 
     Args:

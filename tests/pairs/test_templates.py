@@ -23,11 +23,11 @@ from harness.pairs.templates import Templates, other_wordings, pairs_of
             "Ilse Nakamura",
         ),
         ("Flights are approved by Ines Torvald.", "By whom are flights approved?", "Ines Torvald"),
-        ("The bridge was drawn by Livia Marchetti in 1871.", "By whom was the bridge drawn?", "Livia Marchetti"),
+        ("The inn was sold by Ida Brandt in 1871.", "By whom was the inn sold?", "Ida Brandt"),
         ("The club was founded in 1954.", "When was the club founded?", "1954"),
         ("The masks were stored in the cellar.", "Where were the masks stored?", "the cellar"),
         ("The hall stands on Alder Street.", "Where does the hall stand?", "on Alder Street"),
-        ("The ferry has its landing in Osmouth.", "Where does the ferry have its landing?", "Osmouth"),
+        ("The inn has its cellar in Tarn.", "Where does the inn have its cellar?", "Tarn"),
         (
             "Every employee gets 27 days of leave.",
             'Complete the sentence: "Every employee gets ___ days of leave."',

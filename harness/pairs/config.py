@@ -62,7 +62,8 @@ class PairsConfig:
             ``{pairs}`` stand for the part and how many. Null takes those of ``pairs/wording.py``.
         paraphrase_request: the user message that asks for other wordings, with ``{question}``,
             ``{answer}`` and ``{paraphrases}``.
-        grounded: drop pairs whose answer does not stand in the document, word for word.
+        grounded: drop pairs whose answer does not stand in the document, word for word, or whose
+            question has a name or number that does not.
         max_answer_words: longer answers are dropped.
         overlap_threshold: pairs whose question is so like a test or validation question (Jaccard
             index of their words) are removed.

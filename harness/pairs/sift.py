@@ -30,7 +30,7 @@ REASONS: dict[str, str] = {
     NO_QUESTION: "neither a question nor an order such as 'Name …'; fewer than three words",
     ANSWER_GIVEN: "the answer stands in the question",
     LONG: "an answer of more words than adapter.pairs.max_answer_words",
-    NOT_GROUNDED: "the answer does not stand in the document",
+    NOT_GROUNDED: "the answer, or a name or number of the question, is not in the document",
     DUPLICATE: "worded like a question that was kept before",
     SURPLUS: "more than were asked for",
     LOST_NAME: "another wording without a name or number of its question",
@@ -95,7 +95,8 @@ def _fault(config: PairsConfig, question: str, answer: str, document: str) -> st
         return ANSWER_GIVEN
     if len(wording(answer).split()) > config.max_answer_words:
         return LONG
-    if config.grounded and not stands_in(wording(answer), document):
+    named = specifics(question) <= set(document.split())
+    if config.grounded and not (named and stands_in(wording(answer), document)):
         return NOT_GROUNDED
     return ""
 
@@ -142,5 +143,5 @@ def stands_in(phrase: str, text: str) -> bool:
 
 
 def specifics(question: str) -> set[str]:
-    """Words of a question that another wording cannot do without: names and numbers."""
+    """The names and numbers of a question, but for its first word."""
     return {word for found in _SPECIFIC.findall(question) for word in wording(found).split()}

@@ -52,6 +52,8 @@ def test_wordings_are_read_without_their_numbers():
         ("Q: What did Ida Brandt build?\nA: Ida Brandt", "answer_in_question"),
         ("Q: What happened to it?\nA: The mill was built by Ida", "long_answer"),
         ("Q: Who sold the mill?\nA: Otto", "not_grounded"),
+        ("Q: Who built the mill of Corvin?\nA: Ida Brandt", "not_grounded"),
+        ("Q: Who built the mill in 1872?\nA: Ida Brandt", "not_grounded"),
     ],
 )
 def test_a_pair_that_cannot_be_trained_on_is_counted_under_its_reason(output, reason):

@@ -24,6 +24,8 @@ from harness.models.backends import context_limit, key_of, open_model, tokenizer
 from harness.models.language_model import LanguageModel
 from harness.models.load import ModelFiles, load_weights
 from harness.models.protocol import Account, Model
+from harness.pairs.generators import GENERATORS
+from harness.pairs.making import Made, make_pairs, with_pairs
 from harness.prompts import build_messages
 from harness.retrieval import (
     Retriever,
@@ -60,7 +62,7 @@ class Answers:
 
 
 class Method:
-    """One arm, fitted to a task: ``index``, then ``fit``, then ``answer``.
+    """One arm, fitted to a task: ``index``, ``prepare``, ``fit``, then ``answer``.
 
     Args:
         config: resolved: no "auto" is left in ``config.model``.
@@ -89,6 +91,7 @@ class Method:
         self.passages: list[Passage] = []
         self.index_artifact: Artifact | None = None
         self.adapter_artifact: Artifact | None = None
+        self.made: Made | None = None
         self._built: Retriever | None = None
         self._retriever: Retriever | None = None
         self._model: Model | None = None
@@ -173,6 +176,34 @@ class Method:
                 )
         return self._retriever
 
+    def prepare(self) -> Made | None:
+        """Training pairs made from the corpus, now in the place of the task's own; None if not.
+
+        Raises:
+            TrainingError: no pair is left.
+            ModelError: the generator cannot be asked, or failed.
+        """
+        config, model = self.config.adapter, self.config.model
+        if config is None or not config.pairs.on or self.made is not None:
+            return self.made
+        generator = GENERATORS[config.pairs.generator](
+            config.pairs,
+            model,
+            self.files.identity,
+            lambda: self._load_base(model.train_dtype, model.train_attention),
+        )
+        self.made = make_pairs(
+            config.pairs,
+            self.task,
+            generator,
+            lambda text: len(self.tokenizer(text, add_special_tokens=False)["input_ids"]),
+            self.ledger,
+            self.circumstances,
+        )
+        if self.made is not None:
+            self.task = with_pairs(self.task, self.made)
+        return self.made
+
     def fit(self) -> None:
         """Train the adapter, if the method has one.
 
@@ -182,6 +213,8 @@ class Method:
         config = self.config.adapter
         if config is None:
             return
+        if self.prepare() is None and config.pairs.on:
+            return  # looked for, and not in the store: the ledger says so
         own = method_keys.adapter_key(
             self.config,
             config,

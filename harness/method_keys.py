@@ -29,8 +29,9 @@ METHOD_VERSION = 2
 
 DETERMINING_PACKAGES = ("torch", "transformers", "peft", "tokenizers")
 
-WITHOUT_EFFECT = ("merge", "checkpoint_steps")
-"""Adapter settings that leave the trained bytes as they are: merging happens when answering."""
+WITHOUT_EFFECT = ("merge", "checkpoint_steps", "pairs")
+"""Adapter settings that leave the trained bytes as they are: merging happens when answering, and
+pairs that were made are in the key themselves."""
 
 
 def circumstances(config: Config, device: torch.device) -> dict[str, Any]:

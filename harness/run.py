@@ -40,6 +40,7 @@ from harness.method import Answers, Method
 from harness.models import backends
 from harness.models.calibrate import resolve_choices
 from harness.models.load import ModelFiles, locate, one_line
+from harness.pairs.report import made_values, write_training_data
 from harness.predictions import write_predictions
 from harness.probe_items import ProbeLine, write_probe_items
 from harness.record import prepare_table, put_row
@@ -162,6 +163,9 @@ def measure(
             enter(ledger)
         method = Method(config, task, files, device, ledger)
         method.index()
+        made = method.prepare()
+        if made is not None:
+            write_training_data(config.folder() / "training_data", made, task)
         method.fit()
         answers = method.answer()
         index_recall = measure_index_recall(method, answers)
@@ -171,11 +175,11 @@ def measure(
     values = _accuracy(answers, scores, confidence)
     values |= _retrieval(config, answers, scores) | {"index_recall_at_k": index_recall}
     values |= _forgetting(probed.measures, by_construction=config.adapter is None)
-    values |= _training(method, task)
+    values |= _training(method)
     values |= _cost(config, ledger, answers, method)
     said = backends.row_notes(answers.account, answers.predictions)
     half = HALF_NOTE if probed.items and halved(config.search) else None
-    notes = [*task.notes, method.training.get("note"), half, *said]
+    notes = [*method.task.notes, method.training.get("note"), half, *said]
     values |= {
         "split_sha256": task.test_sha256(),
         "corpus_sha256": task.corpus_sha256(),
@@ -265,6 +269,7 @@ def _settings(config: Config) -> dict[str, Any]:
             "raft_gold_share": raft.gold_share if raft else None,
             "train_dtype": model.train_dtype,
             "train_attention": model.train_attention,
+            "pair_generator": adapter.pairs.generator if adapter.pairs.on else None,
         }
     return settings
 
@@ -306,13 +311,14 @@ def _forgetting(forgotten: dict[str, Forgetting], by_construction: bool) -> dict
     return values
 
 
-def _training(method: Method, task: Task) -> dict[str, Any]:
+def _training(method: Method) -> dict[str, Any]:
     told = method.training
     if not told:
         return {}
     reading = method.ledger.full().get("train")
     return {
-        "training_data": "pairs" if task.train else "text",
+        **made_values(method.made),
+        "training_data": "pairs" if method.task.train else "text",
         "training_pairs": told["examples"],
         "train_processes": told["processes"],
         "trained_tokens": told["tokens"],
@@ -326,8 +332,8 @@ def _training(method: Method, task: Task) -> dict[str, Any]:
 
 def _cost(config: Config, ledger: Ledger, answers: Answers, method: Method) -> dict[str, Any]:
     """Time and energy by phase at full cost, totals, and what this run itself spent."""
-    full = backends.known_energy(config.model, ledger.full())
-    spent = backends.known_energy(config.model, ledger.spent())
+    full = backends.known_energy(config.model, config.adapter, ledger.full())
+    spent = backends.known_energy(config.model, config.adapter, ledger.spent())
     values: dict[str, Any] = {}
     for phase, reading in full.items():
         wall, cpu, gpu, energy = phase_columns(phase)

@@ -48,7 +48,8 @@ class Artifact:
     """A folder in the store.
 
     Attributes:
-        kind: "model", "vectors", "index", "adapter", "replay", "answers", "probes" or "choices".
+        kind: "model", "vectors", "index", "pairs", "adapter", "replay", "answers", "probes" or
+            "choices".
         key: sha256 of what determines it.
         costs: what the maker returned: phase name to reading, as JSON-ready dictionaries.
         reused: whether it was found rather than made just now.

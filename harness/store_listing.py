@@ -125,6 +125,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "model": ("member",),
     "choices": ("model", "device"),
     "index": ("retriever", "passages", "corpus_sha256", "encoder"),
+    "pairs": ("generator", "base", "messages", "given"),
     "replay": ("base", "prompts"),
     "adapter": ("base", "adapter", "seed", "train_dtype", "pairs", "texts"),
     "answers": ("weights", "index", "top_k", "test"),
@@ -132,7 +133,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 """For each kind of artifact, the entries of its key that are worth reading, in this order."""
 
-AS_THEY_ARE = ("device", "member", "retriever", "train_dtype")
+AS_THEY_ARE = ("device", "generator", "member", "retriever", "train_dtype")
 """Entries whose value says by itself what it is."""
 
 

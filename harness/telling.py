@@ -63,4 +63,6 @@ def telling(group: str, settings: dict[str, Any]) -> dict[str, Any]:
     }
     if group == "adapter" and settings["processes"] == 1:
         silent |= {"processes", "strategy"}  # one process has no strategy
+    if group == "adapter" and settings.get("pairs", {}).get("generator") == "none":
+        silent |= {"pairs"}  # without a generator, nothing is made
     return {name: value for name, value in settings.items() if name not in silent}

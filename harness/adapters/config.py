@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import ConfigError, suggestion
+from harness.pairs.config import PairsConfig
 
 KINDS = ("lora", "loha", "lokr", "vera", "oft", "ia3", "full")
 VARIANTS = ("plain", "dora", "rslora", "pissa", "olora")
@@ -139,6 +140,7 @@ class AdapterConfig:
         replay: general data against forgetting.
         kl: a penalty against forgetting.
         raft: what "raft" puts into a prompt.
+        pairs: training pairs made from the corpus; without a generator, the task's own are used.
     """
 
     kind: str = "lora"
@@ -169,6 +171,7 @@ class AdapterConfig:
     lr_ratio: float = 1.0
     kl: KlConfig = field(default_factory=KlConfig)
     raft: RaftConfig = field(default_factory=RaftConfig)
+    pairs: PairsConfig = field(default_factory=PairsConfig)
 
     def __post_init__(self) -> None:
         for name, value, choices in (

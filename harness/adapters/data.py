@@ -43,7 +43,8 @@ def task_examples(
     if config.train_passages != "none":
         raise TrainingError(
             f"adapter.train_passages={config.train_passages} needs training questions, but this "
-            "task trains on raw text; set it to none, or give questions with split=train"
+            "task trains on raw text; set it to none, give questions with split=train, or have "
+            "pairs made (adapter.pairs.generator=templates)"
         )
     texts = [
         f"{document.title}\n{document.text}" if document.title else document.text

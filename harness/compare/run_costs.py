@@ -15,7 +15,7 @@ from harness.measures.definitions import COSTS
 
 FAMILY = "costs"
 
-SETUP = ("index", "adapter", "replay")
+SETUP = ("index", "pairs", "adapter", "replay")
 ANSWERS = ("answers",)
 RESTS_ON: dict[str, tuple[str, ...]] = {
     "setup_seconds": SETUP,

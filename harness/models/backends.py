@@ -149,11 +149,12 @@ def _weights(
 
 
 def known_energy(
-    config: ModelConfig, readings: Mapping[str, PhaseReading]
+    config: ModelConfig, adapter: AdapterConfig | None, readings: Mapping[str, PhaseReading]
 ) -> dict[str, PhaseReading]:
     """The readings, without energy where a remote machine did the work: what is here is a part."""
-    if config.backend != "endpoint":
-        return dict(readings)
+    remote = REMOTE_PHASES if config.backend == "endpoint" else ()
+    if adapter and adapter.pairs.generator == "endpoint":
+        remote = (*remote, "prepare")
     unknown: dict[str, Any] = dict.fromkeys(
         (
             *("energy_kwh", "cpu_energy_kwh", "memory_energy_kwh", "gpu_energy_kwh"),
@@ -161,7 +162,7 @@ def known_energy(
         )
     )
     return {
-        phase: replace(reading, **unknown) if phase in REMOTE_PHASES else reading
+        phase: replace(reading, **unknown) if phase in remote else reading
         for phase, reading in readings.items()
     }
 
@@ -181,7 +182,7 @@ def row_values(
             "attention": None,
             "device": f"remote: {urlsplit(config.base_url).netloc}; the rest on {device}",
             "device_exclusive": None,
-            "api_cost_usd": _cost(config, account),
+            "api_cost_usd": api_cost(config, account),
         }
     if config.backend == "vllm":
         values["attention"] = "vllm"
@@ -205,8 +206,8 @@ def row_notes(account: Account, predictions: Sequence[Prediction]) -> list[str]:
     return notes
 
 
-def _cost(config: EndpointConfig, account: Account) -> float | None:
-    """US dollars for the tokens of tuning and answering; None if a price or a count is unknown."""
+def api_cost(config: EndpointConfig, account: Account) -> float | None:
+    """US dollars for the tokens of the account; None if a price or a count is unknown."""
     fresh, out = config.price_per_million_in, config.price_per_million_out
     if fresh is None or out is None or account.tokens_in is None or account.tokens_out is None:
         return None

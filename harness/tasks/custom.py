@@ -18,6 +18,9 @@ from harness.tasks.overlap import NEARLY, nearest, wording
 from harness.tasks.popularity import tercile_buckets
 from harness.types import Document, Question, Task, TrainingPair
 
+RAW_TEXT = "no train questions: training uses the raw documents"
+"""The note of a task without training questions."""
+
 
 def load_custom(config: CustomConfig) -> Task:
     """The task of the files that ``config`` names.
@@ -51,7 +54,7 @@ def load_custom(config: CustomConfig) -> Task:
         notes.append(f"task.training=text: {len(pairs)} train rows left unused")
         pairs = ()
     elif config.training == "pairs" and not pairs:
-        notes.append("no train questions: training uses the raw documents")
+        notes.append(RAW_TEXT)
     near = nearest([pair.question for pair in pairs], [q.question for q in test + validation])
     if near:
         notes.append(

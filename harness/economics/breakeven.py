@@ -12,14 +12,9 @@ from fractions import Fraction
 from harness.economics.checks import checked_amount, checked_positive, checked_share
 from harness.errors import ConfigError, suggestion
 
-CASES = {
-    "above": "is cheaper above the volume",
-    "below": "is cheaper below the volume",
-    "always": "is cheaper at every volume",
-    "never": "is cheaper at no volume",
-    "tie": "costs the same at every volume",
-}
-"""What the first arm is against the second, and how to say it."""
+CASES = ("above", "below", "always", "never", "tie")
+"""Where the first arm is the cheaper one: above or below the volume, everywhere, nowhere, or both
+cost the same everywhere."""
 
 TRAINING_FLOP = {"full": 6, "lora": 4}
 """FLOP a parameter and trained token: forward 2, gradients of activations 2, of weights 2, which

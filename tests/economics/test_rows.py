@@ -1,0 +1,82 @@
+import pandas as pd
+import pytest
+
+from harness.columns import COLUMNS
+from harness.economics.breakeven import ArmCost
+from harness.economics.rows import arm_cost, seed_blocks
+from harness.errors import ConfigError
+
+BLANK = dict.fromkeys(COLUMNS)
+COMMON = BLANK | {
+    "status": "ok",
+    "task": "t",
+    "model": "m",
+    "split_sha256": "s",
+    "n_test": 10,
+    "exact_match": 0.5,
+}
+LORA = COMMON | {
+    "arm": "lora",
+    "seed": 0,
+    "prepare_seconds": 5,
+    "prepare_energy_kwh": 0.5,
+    "train_seconds": 95,
+    "train_energy_kwh": 9.5,
+    "prefill_seconds": 6,
+    "prefill_energy_kwh": 0.6,
+    "decode_seconds": 4,
+    "decode_energy_kwh": 0.4,
+    "load_seconds": 1000,
+    "probe_seconds": 1000,
+    "total_energy_kwh": 20,
+    "emissions_kg": 10,
+}
+RAG = COMMON | {
+    "arm": "rag",
+    "seed": 0,
+    "index_seconds": 15,
+    "tune_seconds": 5,
+    "retrieve_seconds": 10,
+    "prefill_seconds": 16,
+    "decode_seconds": 4,
+}
+
+
+def test_fixed_and_per_query_cost_come_from_their_phases():
+    assert arm_cost(LORA, "seconds", None) == ArmCost(100, 1)
+    assert arm_cost(RAG, "seconds", "exact_match") == ArmCost(20, 3, accuracy=0.5)
+
+
+def test_energy_is_turned_into_emissions_as_the_rows_own_total_was():
+    assert arm_cost(LORA, "kwh", None) == ArmCost(10, 0.1)
+    assert arm_cost(LORA, "kgco2e", None) == ArmCost(5, 0.05)
+
+
+def test_a_phase_that_ran_without_its_energy_leaves_the_cost_unknown():
+    assert arm_cost(RAG, "kwh", None) == ArmCost(None, None)
+
+
+def test_a_row_without_questions_has_no_cost_per_query():
+    for count in (0, None):
+        assert arm_cost(LORA | {"n_test": count}, "seconds", None).per_query is None
+
+
+def test_rows_of_one_seed_make_a_block():
+    frame = pd.DataFrame([LORA, RAG, LORA | {"seed": 1}])
+    assert seed_blocks(frame, "lora", "rag", "seconds", None) == [(ArmCost(100, 1), ArmCost(20, 3))]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([LORA], "no arm 'rag'"),
+        ([LORA, RAG | {"status": "failed"}], "no row of rag finished"),
+        ([LORA, RAG | {"seed": 1}], "share no seed"),
+        ([LORA, LORA, RAG], "several rows of seed 0"),
+        ([LORA, RAG | {"task": "u"}], "differ in task"),
+        ([LORA, RAG | {"split_sha256": "u"}], "differ in split_sha256"),
+    ],
+)
+def test_rows_that_cannot_be_set_against_each_other_are_refused(rows, message):
+    with pytest.raises(ConfigError, match=message):
+        seed_blocks(pd.DataFrame(rows), "lora", "rag", "seconds", None)

@@ -24,10 +24,13 @@ from harness.retrieval.config import RetrieverConfig
 from harness.search.config import FINAL, SearchConfig
 from harness.sweep.config import SweepConfig
 from harness.tasks.config import (
+    DATASETS,
     CitiesConfig,
     CustomConfig,
+    DatasetConfig,
     FictionalConfig,
     FilmsConfig,
+    MmluConfig,
     TaskConfig,
     WorldFactsConfig,
 )
@@ -44,12 +47,14 @@ SLOTS = ("retriever", "adapter")
 LABELS = ("experiment", "arm", "results", "tracking")
 """Fields that say what a run is called and where it is written, not what it does."""
 
-TASK_SCHEMAS = {
+TASK_SCHEMAS: dict[str, type[TaskConfig]] = {
     "world_facts": WorldFactsConfig,
     "fictional": FictionalConfig,
     "cities": CitiesConfig,
     "films": FilmsConfig,
     "custom": CustomConfig,
+    **dict.fromkeys(DATASETS, DatasetConfig),
+    "mmlu": MmluConfig,
 }
 
 MODEL_SCHEMAS = {"endpoint": EndpointConfig, "vllm": VllmConfig}

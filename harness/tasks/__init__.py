@@ -7,11 +7,13 @@ from typing import Any
 
 from harness.errors import ConfigError, suggestion
 from harness.tasks.cities import load_cities
-from harness.tasks.config import TaskConfig
+from harness.tasks.config import DATASETS, TaskConfig
 from harness.tasks.custom import load_custom
+from harness.tasks.dataset import load_dataset_task
 from harness.tasks.distractors import with_distractors
 from harness.tasks.fictional import load_fictional
 from harness.tasks.films import load_films
+from harness.tasks.mmlu import load_mmlu
 from harness.tasks.world_facts import load_world_facts
 from harness.types import Task
 
@@ -22,6 +24,8 @@ TASKS: dict[str, Callable[[Any], Task]] = {
     "cities": load_cities,
     "films": load_films,
     "custom": load_custom,
+    **dict.fromkeys(DATASETS, load_dataset_task),
+    "mmlu": load_mmlu,
 }
 
 

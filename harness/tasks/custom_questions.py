@@ -59,7 +59,7 @@ def read_questions(path: Path) -> tuple[list[AskedQuestion], bool, list[str]]:
     asked: list[AskedQuestion] = []
     seen: dict[str, str] = {}
     for number, row in enumerate(rows, start=1):
-        question = _question(row, f"q{number}")
+        question = question_of(row, f"q{number}")
         if question.id in seen:
             raise DataError(
                 f"{row.where}: id '{question.id}' was used before, in {seen[question.id]}"
@@ -70,7 +70,12 @@ def read_questions(path: Path) -> tuple[list[AskedQuestion], bool, list[str]]:
     return asked, has_split, notes
 
 
-def _question(row: Row, default_id: str) -> Question:
+def question_of(row: Row, default_id: str) -> Question:
+    """The question that ``row`` holds under ``COLUMNS``.
+
+    Raises:
+        DataError: a value does not fit.
+    """
     text = _text(row, "question")
     if not text:
         raise DataError(f"{row.where}: 'question' is empty")

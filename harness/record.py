@@ -32,7 +32,7 @@ def prepare_table(path: Path) -> None:
     Raises:
         RecordError: as ``append_row``.
     """
-    with _locked(path):
+    with locked(path):
         _check_table(path)
         try:
             created = not path.exists()
@@ -56,7 +56,7 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
     """
     checked = new_row(**{name: value for name, value in row.items() if name != "schema_version"})
     cells = cells_of(checked)
-    with _locked(path):
+    with locked(path):
         has_header = _check_table(path)
         payload = _csv_line(cells) if has_header else _csv_line(list(COLUMNS)) + _csv_line(cells)
         _append_bytes(path, payload)
@@ -73,7 +73,7 @@ def put_row(path: Path, row: Mapping[str, Any], instead_of: Collection[str] = ()
     """
     checked = new_row(**{name: value for name, value in row.items() if name != "schema_version"})
     replaced = {checked["run_id"], *instead_of}
-    with _locked(path):
+    with locked(path):
         if not _check_table(path):
             _append_bytes(path, _csv_line(list(COLUMNS)) + _csv_line(cells_of(checked)))
             return
@@ -261,7 +261,12 @@ def _append_bytes(path: Path, payload: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Within the block no other process that asks for the same holds ``path``.
+
+    Raises:
+        RecordError: it is held for ``LOCK_SECONDS``, or the folder cannot be written.
+    """
     from filelock import FileLock, Timeout
 
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS)

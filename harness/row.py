@@ -26,6 +26,11 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 _QUOTED_FORMULA = re.compile(r"'+[=+\-@\t\r\n]")
 
 
+def text_cell(value: str) -> str:
+    """Text as it stands in a cell: a spreadsheet does not take it for a formula."""
+    return f"'{value}" if _FORMULA.match(value) else value
+
+
 def new_row(**values: Any) -> Row:
     """A checked row, columns in the schema's order, those not given None.
 
@@ -166,7 +171,7 @@ def _to_cell(column: Column, value: Any) -> str:
     if value is None:
         return ""
     if column.type == "str":
-        return f"'{value}" if _FORMULA.match(value) else str(value)
+        return text_cell(value)
     if column.type == "bool":
         return "true" if value else "false"
     if column.type == "json":

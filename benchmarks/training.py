@@ -267,7 +267,8 @@ def table(found: list[dict[str, str]]) -> str:
         lines.append(
             f"| {name} ({turns[0]['dtype']}, {turns[0]['attention']}) | {len(turns)} "
             f"| {tokens / wall:.0f} | {tokens / cpu:.0f} | {cpu / own:.2f} "
-            f"| {FLOORS.get(name, '')} | {middle(turns, 'share_of_peak'):.0%} | {loss:.3f} | {loss / own_loss - 1:+.1%} |"
+            f"| {FLOORS.get(name, '')} | {middle(turns, 'share_of_peak'):.0%} "
+            f"| {loss:.3f} | {loss / own_loss - 1:+.1%} |"
         )
     return "\n".join(lines)
 

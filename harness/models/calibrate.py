@@ -3,8 +3,8 @@
 Which is faster depends on the processor: bfloat16 is some three times faster than float32 where
 there are matrix tiles (AMX), twice where there are dot products of good speed (Zen 4), and slower
 elsewhere. It depends on the work's size as well: with few tokens the passes over memory decide,
-with a real batch the matrix products, so the batches here are near real ones. The choice is stored and goes into
-the resolved configuration and its hash, so every arm of a comparison runs alike.
+with a real batch the matrix products, so the batches here are near real ones. The choice is stored
+and goes into the resolved configuration and its hash, so every arm of a comparison runs alike.
 """
 
 from __future__ import annotations

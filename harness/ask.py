@@ -8,8 +8,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from harness.arguments import refusing
 from harness.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -171,11 +172,8 @@ def _lines() -> Iterator[str]:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    def refuse(message: str) -> NoReturn:
-        raise ConfigError(f"{message}; harness ask --help explains the command")
-
     parser = argparse.ArgumentParser("harness ask", add_help=False, allow_abbrev=False)
-    parser.error = refuse  # type: ignore[method-assign]
+    refusing(parser, "ask")
     parser.add_argument("questions", nargs="*", metavar="QUESTION")
     parser.add_argument("--arm")
     parser.add_argument("--run")

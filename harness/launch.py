@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from harness.arguments import refusing
 from harness.cli import report
 from harness.errors import ConfigError, HarnessError
 
@@ -180,11 +181,7 @@ def _without_rerun(arguments: Sequence[str]) -> tuple[list[str], str]:
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--rerun", default="missing")
-
-    def refuse(message: str) -> NoReturn:
-        raise ConfigError(f"{message}; harness run --help explains the command")
-
-    parser.error = refuse  # type: ignore[method-assign]
+    refusing(parser, "run")
     known, others = parser.parse_known_args(list(arguments))
     check_rerun(known.rerun)
     return others, known.rerun
@@ -196,11 +193,7 @@ def _parse_flags(arguments: Sequence[str]) -> argparse.Namespace:
     from hydra._internal.utils import get_args_parser
 
     parser = get_args_parser()
-
-    def refuse(message: str) -> NoReturn:
-        raise ConfigError(f"{message}; harness run --help explains the command")
-
-    parser.error = refuse  # type: ignore[method-assign]
+    refusing(parser, "run")
     flags = parser.parse_intermixed_args(list(arguments))
     for name, instead in REFUSED.items():
         if getattr(flags, name):

@@ -8,8 +8,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
+from harness.arguments import refusing
 from harness.compare.gate import Gate, parse_gate
 from harness.compare.result import OVER_SEEDS, THESE_WEIGHTS
 from harness.errors import ConfigError, suggestion
@@ -118,11 +118,7 @@ def parse(arguments: Sequence[str]) -> Request:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="harness compare", add_help=False, allow_abbrev=False)
-
-    def refuse(message: str) -> NoReturn:
-        raise ConfigError(f"{message}; harness compare --help explains the command")
-
-    parser.error = refuse  # type: ignore[method-assign]
+    refusing(parser, "compare")
     parser.add_argument("paths", nargs="+", metavar="PATH")
     parser.add_argument("--baseline")
     for flag in ("--arms", "--measures", "--primary", "--by", "--margin", "--fail-if"):

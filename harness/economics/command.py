@@ -6,8 +6,8 @@ import argparse
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from harness.arguments import refusing
 from harness.errors import ConfigError
 
 HELP = """\
@@ -38,17 +38,13 @@ SAID = {
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"breakeven: {message}; see harness breakeven --help")
-
-
 def main(arguments: Sequence[str]) -> int:
     """Print the break-even that the arguments ask for; return the exit code."""
     if "--help" in arguments or "-h" in arguments:
         print(HELP)
         return 0
-    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser("harness breakeven", add_help=False, allow_abbrev=False)
+    refusing(parser, "breakeven")
     parser.add_argument("path", type=Path)
     parser.add_argument("--arm", required=True)
     parser.add_argument("--against", required=True)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
 
+from harness.arguments import refusing
 from harness.columns import COLUMNS
 from harness.errors import ConfigError, DataError, RecordError
 from harness.interchange.detect import KINDS, ForeignFile, NotResults, files_in, read_foreign
@@ -206,11 +206,7 @@ def parse(
     Raises:
         ConfigError: an unknown flag, a value that does not fit, no path, a path that is not there.
     """
-
-    def refuse(message: str) -> NoReturn:
-        raise ConfigError(f"{message}; harness {command} --help explains the command")
-
-    parser.error = refuse  # type: ignore[method-assign]
+    refusing(parser, command)
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     found = parser.parse_intermixed_args(list(arguments))
     for path in found.paths:

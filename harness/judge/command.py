@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from harness.arguments import refusing
 from harness.errors import ConfigError, HarnessError, RecordError, suggestion
 
 HELP = """\
@@ -258,11 +259,8 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    def refuse(message: str) -> NoReturn:
-        raise ConfigError(f"{message}; harness judge --help explains the command")
-
     parser = argparse.ArgumentParser("harness judge", add_help=False, allow_abbrev=False)
-    parser.error = refuse  # type: ignore[method-assign]
+    refusing(parser, "judge")
     parser.add_argument("path", type=Path, metavar="PATH")
     parser.add_argument("--url", required=True)
     parser.add_argument("--model", required=True)

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
+from harness.arguments import refusing
 from harness.errors import ConfigError, RecordError
 
 HELP = """\
@@ -60,11 +60,7 @@ def parse(arguments: Sequence[str]) -> Request:
         ConfigError: an unknown flag, no folder, or a folder that does not exist.
     """
     parser = argparse.ArgumentParser(prog="harness report", add_help=False, allow_abbrev=False)
-
-    def refuse(message: str) -> NoReturn:
-        raise ConfigError(f"{message}; harness report --help explains the command")
-
-    parser.error = refuse  # type: ignore[method-assign]
+    refusing(parser, "report")
     parser.add_argument("paths", nargs="+", metavar="FOLDER", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--baseline")

@@ -7,9 +7,9 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
 
-from harness.errors import ConfigError, RecordError
+from harness.arguments import refusing
+from harness.errors import RecordError
 from harness.sweep.journal import ENDED, FAILED, latest, read
 from harness.sweep.watch import duration, headline, in_words
 
@@ -31,11 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--watch", type=float, default=0.0)
-
-    def refuse(message: str) -> NoReturn:
-        raise ConfigError(f"{message}; harness status --help explains the command")
-
-    parser.error = refuse  # type: ignore[method-assign]
+    refusing(parser, "status")
     options = parser.parse_args(list(arguments))
     journals = find(options.folder)
     while True:

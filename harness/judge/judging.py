@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +100,7 @@ class Judge:
 
     def _judge(self, asks: Sequence[Ask], received: Received, what: str) -> Judged:
         bodies = [chat_body(self.config, ask.messages, self.max_tokens) for ask in asks]
-        keys = _keys(bodies)
+        keys = Received.keys(bodies)
         found = {n: received.replies[key] for n, key in enumerate(keys) if key in received.replies}
         missing = [n for n in range(len(asks)) if n not in found]
         reused, started = len(found), time.perf_counter()
@@ -171,14 +170,3 @@ def judged_lines(judged: Judged) -> list[dict[str, Any]]:
             }
         )
     return list(lines.values())
-
-
-def _keys(bodies: Sequence[dict[str, Any]]) -> list[str]:
-    """The name of each request; the same text asked again is another request."""
-    seen: Counter[str] = Counter()
-    keys = []
-    for body in bodies:
-        plain = Received.key(body, 0)
-        keys.append(Received.key(body, seen[plain]))
-        seen[plain] += 1
-    return keys

@@ -7,7 +7,6 @@ the text that is recorded.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -211,12 +210,7 @@ class Endpoint:
 
     def _ask(self, bodies: list[dict[str, Any]], what: str) -> list[Reply]:
         """The reply to each body: as received before, else asked for now."""
-        seen: Counter[str] = Counter()
-        keys = []
-        for body in bodies:
-            plain = Received.key(body, 0)
-            keys.append(Received.key(body, seen[plain]))
-            seen[plain] += 1
+        keys = Received.keys(bodies)
         there = self._received.replies if self._received else {}
         replies = {n: there[key] for n, key in enumerate(keys) if key in there}
         missing = [n for n in range(len(bodies)) if n not in replies]

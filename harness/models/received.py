@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -33,9 +35,15 @@ class Received:
         self.earlier = len(self.replies)
 
     @staticmethod
-    def key(body: dict[str, Any], occurrence: int) -> str:
-        """The name of a request, and which of several equal ones in a batch it is."""
-        return f"{sha256_of(body)}:{occurrence}"
+    def keys(bodies: Sequence[dict[str, Any]]) -> list[str]:
+        """The name of each request of a batch, and which of several equal ones it is."""
+        seen: Counter[str] = Counter()
+        keys = []
+        for body in bodies:
+            name = sha256_of(body)
+            keys.append(f"{name}:{seen[name]}")
+            seen[name] += 1
+        return keys
 
     def add(self, key: str, reply: Reply) -> None:
         """Keep a reply; on a disk that cannot be written it is kept for this attempt alone."""

@@ -10,7 +10,9 @@ from typing import Any
 from harness.errors import RecordError
 from harness.judge.judging import Judged, verdict
 from harness.judge.wording import ASPECTS, JUDGE_VERSION, wording_sha256
+from harness.models.backends import api_cost
 from harness.models.endpoint_config import EndpointConfig
+from harness.models.protocol import Account
 from harness.record import locked, replacing
 from harness.row import text_cell
 from harness.stats import Interval, mean_interval, paired_difference_interval
@@ -84,7 +86,7 @@ def row_of(
         "tokens_in": tokens_in,
         "tokens_out": tokens_out,
         "seconds": judged.seconds,
-        "cost_usd": cost_usd(tokens_in, tokens_out, config),
+        "cost_usd": api_cost(config, Account(tokens_in=tokens_in, tokens_out=tokens_out)),
     }
 
 
@@ -101,14 +103,6 @@ def difference(aspect: str, arm: Verdicts, baseline: Verdicts) -> dict[str, Any]
         _column(aspect, part): value
         for part, value in (_interval("difference", found) | values).items()
     }
-
-
-def cost_usd(tokens_in: int | None, tokens_out: int | None, config: EndpointConfig) -> float | None:
-    """What so many tokens cost; None where a count or a price is not known."""
-    price_in, price_out = config.price_per_million_in, config.price_per_million_out
-    if tokens_in is None or tokens_out is None or price_in is None or price_out is None:
-        return None
-    return (tokens_in * price_in + tokens_out * price_out) / 1e6
 
 
 def put_row(folder: Path, row: Mapping[str, Any]) -> Path:

@@ -12,6 +12,7 @@ from harness.interchange.leftover import is_number
 from harness.measures.costs import costs
 from harness.measures.definitions import ACCURACY, COSTS, FORGETTING, PROBES, RETRIEVAL
 from harness.record import replacing
+from harness.row import text_cell
 
 IDENTITY = ("run_id", "experiment", "arm", "task", "model", "seed")
 HEADER = (
@@ -27,8 +28,6 @@ HEADER = (
     "error",
 )
 SPENT = ("spent_seconds", "spent_energy_kwh")
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 Row = Mapping[str, Any]
 Figure = dict[str, Any]
@@ -108,5 +107,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f"'{value}" if value.lstrip("'").startswith(_FORMULA) else value
+        return text_cell(value)
     return repr(value)

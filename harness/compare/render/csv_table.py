@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import fields
 
 from harness.compare.result import PRIMARY, SECONDARY, Comparison, Tested
+from harness.row import text_cell
 
 KIND = "kind"
 """Column that says whether the measure is primary, secondary or a cost."""
@@ -17,9 +17,6 @@ KIND = "kind"
 CONTRAST = ("baseline", "arm", "marks")
 TESTED = tuple(field.name for field in fields(Tested) if field.name != "contrast")
 HEADINGS = (*CONTRAST, KIND, *TESTED)
-
-# As harness.row writes text: what a spreadsheet would run as a formula stands behind a quote.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
 def to_csv(comparison: Comparison) -> str:
@@ -55,6 +52,5 @@ def _cell(value: object) -> str:
         value = "; ".join(value)
     if isinstance(value, str):
         # A NUL would end the cell in some readers.
-        text = value.replace("\0", "�")
-        return f"'{text}" if _FORMULA.match(text) else text
+        return text_cell(value.replace("\0", "�"))
     return repr(value)

@@ -13,10 +13,8 @@ wall seconds. A turn that stands in results/answering.csv is not run again. Need
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -25,12 +23,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+from turns import RESULTS, append, processor, rows, smollm
+
 CONTESTANTS = ("harness", "harness_b16", "lm_eval", "pipeline", "harness_generate")
 FLOORS = {"lm_eval": 3.0, "pipeline": 2.5}
 """How many times as fast the harness is asked to be."""
 NEW_TOKENS, BATCH = 12, 16
-SMOLLM = Path(__file__).parent.parent / "conf" / "model" / "smollm2_135m.yaml"
 
 
 def main() -> None:
@@ -75,18 +73,15 @@ def measured(contestant: str, questions: int, repeat: int) -> dict[str, Any]:
 def turn(contestant: str, count: int) -> dict[str, Any]:
     """Seconds that a contestant takes to answer, and its answers."""
     import torch
-    from omegaconf import OmegaConf
 
     from harness.models import language_model
-    from harness.models.config import ModelConfig
     from harness.models.language_model import LanguageModel
     from harness.models.load import load_tokenizer, load_weights, locate
     from harness.prompts import PromptConfig, build_messages
     from harness.tasks import load_task
     from harness.tasks.config import WorldFactsConfig
 
-    given: Any = OmegaConf.to_container(OmegaConf.load(SMOLLM))
-    config = ModelConfig(**{k: v for k, v in given.items() if k != "defaults"})
+    config = smollm()
     if contestant == "harness_b16":
         config.batch_size = BATCH
     if contestant == "harness_generate":
@@ -175,32 +170,6 @@ def table(found: list[dict[str, str]]) -> str:
             f"| {equal} | {FLOORS.get(name, '')} | {same:.1%} |"
         )
     return "\n".join(lines)
-
-
-def processor() -> str:
-    """The processor's name."""
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    """What has been measured."""
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def append(path: Path, row: dict[str, Any]) -> None:
-    """Add a row to the file."""
-    new = not path.exists()
-    with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 if __name__ == "__main__":

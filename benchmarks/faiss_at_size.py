@@ -12,10 +12,8 @@ benchmark can be stopped and goes on where it was.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -25,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from turns import append, processor, rows
 
 from harness.metering.memory import highest_resident_bytes, resident_bytes
 from harness.retrieval.config import FAISS_SETTINGS, FaissConfig
@@ -62,7 +61,9 @@ def main() -> None:
     for corpus in options.corpora:
         for kind in options.kinds:
             if (corpus, kind) not in {(r["corpus"], r["kind"]) for r in rows(options.out)}:
-                append(options.out, measure(options, corpus, kind))
+                measured = measure(options, corpus, kind)
+                told = [{**row, "settings": json.dumps(row["settings"])} for row in measured]
+                append(options.out, *told)
     print(markdown(rows(options.out)))
 
 
@@ -258,34 +259,6 @@ def set_search(index: Any, name: str, value: int) -> None:
 def peak_memory_gib() -> float:
     """Most resident memory of this process so far."""
     return (highest_resident_bytes() or 0) / GIB
-
-
-def processor() -> str:
-    """The processor's name."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    """The rows measured so far."""
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def append(path: Path, measured: list[dict[str, Any]]) -> None:
-    """Add a kind's rows to the CSV, in one write."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
-    with path.open("a", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(measured[0]), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        for row in measured:
-            writer.writerow({**row, "settings": json.dumps(row["settings"])})
 
 
 def markdown(measured: list[dict[str, str]]) -> str:

@@ -12,15 +12,16 @@ seconds by phase, from its committed rows. A busy machine stretches wall seconds
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from turns import RESULTS, append, rows
+
 HERE = Path(__file__).parent
-OUT = HERE / "results" / "phases.csv"
+OUT = RESULTS / "phases.csv"
 QUICKSTART = HERE.parent / "results" / "reference" / "quickstart" / "runs.csv"
 VALIDATION = 30
 SIZES = {100: 1_000, 1_000: 10_000}
@@ -42,8 +43,8 @@ def main() -> None:
     if not parser.parse_args().report:
         OUT.unlink(missing_ok=True)
         for questions, passages in SIZES.items():
-            append({"passages": str(passages), **measured(questions, passages)})
-    print(growth(list(rows(OUT))))
+            append(OUT, {"passages": str(passages), **measured(questions, passages)})
+    print(growth(rows(OUT)))
     print()
     print(shares([row for row in rows(QUICKSTART) if row["seed"] == "0"]))
 
@@ -126,24 +127,6 @@ def shares(found: list[dict[str, str]]) -> str:
 def cpu(row: dict[str, str], phase: str) -> float:
     """CPU seconds of a phase; 0 where it did not happen."""
     return float(row[f"{phase}_cpu_seconds"] or 0)
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV."""
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def append(row: dict[str, str]) -> None:
-    """Add a row to the file."""
-    new = not OUT.exists()
-    with OUT.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 if __name__ == "__main__":

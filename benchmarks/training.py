@@ -18,10 +18,8 @@ Needs the extra "bench". On a machine that does other work CPU seconds tell more
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
-import platform
 import random
 import subprocess
 import sys
@@ -31,12 +29,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+from turns import RESULTS, append, processor, rows, smollm
+
 CONTESTANTS = ("harness", "trl", "trl_bf16", "trl_no_checkpointing")
 FLOORS = {"trl": 3.0, "trl_bf16": 2.5}
 """How many times as fast the harness is asked to be, on a processor with matrix tiles (AMX)."""
 BATCH, RANK, LEARNING_RATE, MAX_TOKENS, HELD_OUT = 16, 16, 1e-3, 1024, 64
-SMOLLM = Path(__file__).parent.parent / "conf" / "model" / "smollm2_135m.yaml"
 
 
 def main() -> None:
@@ -83,11 +81,9 @@ def measured(contestant: str, steps: int, repeat: int) -> dict[str, Any]:
 def turn(contestant: str, steps: int) -> dict[str, Any]:
     """Seconds and tokens of one training, and the loss on examples that it did not see."""
     import torch
-    from omegaconf import OmegaConf
 
     from harness.adapters.data import question_examples
     from harness.models.calibrate import resolve_choices
-    from harness.models.config import ModelConfig
     from harness.models.language_model import LanguageModel
     from harness.models.load import load_tokenizer, load_weights, locate
     from harness.prompts import PromptConfig
@@ -95,8 +91,7 @@ def turn(contestant: str, steps: int) -> dict[str, Any]:
     from harness.tasks.config import WorldFactsConfig
     from harness.types import Question
 
-    given: Any = OmegaConf.to_container(OmegaConf.load(SMOLLM))
-    config = ModelConfig(**{k: v for k, v in given.items() if k != "defaults"})
+    config = smollm()
     files, device = locate(config), torch.device("cpu")
     own = contestant == "harness"
     if own:
@@ -276,32 +271,6 @@ def table(found: list[dict[str, str]]) -> str:
 def middle(turns: list[dict[str, str]], column: str) -> float:
     """The median of a column."""
     return median(float(one[column]) for one in turns)
-
-
-def processor() -> str:
-    """The processor's name."""
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    """What has been measured."""
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def append(path: Path, row: dict[str, Any]) -> None:
-    """Add a row to the file."""
-    new = not path.exists()
-    with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 if __name__ == "__main__":

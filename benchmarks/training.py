@@ -192,6 +192,7 @@ def by_trl(contestant: str, model: Any, lora: Any, examples: Any) -> tuple[Any, 
                 lr_scheduler_type=lora.schedule,
                 warmup_steps=round(steps * lora.warmup_share),
                 max_length=MAX_TOKENS,
+                completion_only_loss=True,  # by default only for data that it tokenises itself
                 bf16=contestant == "trl_bf16",
                 use_cpu=True,
                 report_to="none",

@@ -10,7 +10,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.economics.checks import checked_amount, checked_positive, checked_share
+from harness.economics.checks import (
+    checked_amount,
+    checked_positive,
+    checked_pue,
+    checked_share,
+)
 from harness.errors import ConfigError
 from harness.metering.config import CostConfig
 from harness.metering.grid import Grid, grid_of
@@ -82,8 +87,7 @@ def carbon_intensity(
     checked_positive(queries, "the number of queries")
     if energy_kwh is not None:
         checked_amount(energy_kwh, "the energy", "kWh")
-    if not 1 <= pue <= 10:
-        raise ConfigError(f"the PUE is {pue}; it is 1 (no overhead) or more, up to 10")
+    checked_pue(pue)
     right = None if accuracy is None else checked_share(accuracy, "the accuracy") * queries
     operational = grid.emissions_kg(energy_kwh, pue)
     making = None if embodied is None or seconds is None else embodied.kg(seconds)

@@ -40,6 +40,17 @@ def checked_share(value: float, what: str) -> float:
     return float(value)
 
 
+def checked_pue(value: float) -> float:
+    """``value``, a power usage effectiveness: facility energy over the machine's own.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if not 1 <= value <= 10:
+        raise ConfigError(f"the PUE is {value}; it is 1 (no overhead) or more, up to 10")
+    return float(value)
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 

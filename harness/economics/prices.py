@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from harness.economics.checks import checked_amount, checked_positive, checked_share
+from harness.economics.checks import (
+    checked_amount,
+    checked_positive,
+    checked_pue,
+    checked_share,
+)
 from harness.errors import ConfigError
 
 HOURS_A_YEAR = 8760.0
@@ -93,10 +98,8 @@ class Prices:
     api: ApiPrice | None = None
 
     def __post_init__(self) -> None:
-        if self.pue is not None and not 1 <= self.pue.value <= 10:
-            raise ConfigError(
-                f"the PUE is {self.pue.value}; it is 1 (no overhead) or more, up to 10"
-            )
+        if self.pue is not None:
+            checked_pue(self.pue.value)
 
 
 def machine_cost(prices: Prices, seconds: float | None, energy_kwh: float | None) -> float | None:

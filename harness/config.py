@@ -24,16 +24,15 @@ from harness.retrieval.config import RetrieverConfig
 from harness.search.config import FINAL, SearchConfig
 from harness.sweep.config import SweepConfig
 from harness.tasks.config import (
-    DATASETS,
     CitiesConfig,
     CustomConfig,
-    DatasetConfig,
     FictionalConfig,
     FilmsConfig,
     MmluConfig,
     TaskConfig,
     WorldFactsConfig,
 )
+from harness.tasks.dataset_config import DATASETS, DatasetConfig
 from harness.telling import telling
 from harness.tracking import check_tracker
 from harness.types import sha256_of

@@ -7,9 +7,10 @@ from typing import Any
 
 from harness.errors import ConfigError, suggestion
 from harness.tasks.cities import load_cities
-from harness.tasks.config import DATASETS, TaskConfig
+from harness.tasks.config import TaskConfig
 from harness.tasks.custom import load_custom
 from harness.tasks.dataset import load_dataset_task
+from harness.tasks.dataset_config import DATASETS
 from harness.tasks.distractors import with_distractors
 from harness.tasks.fictional import load_fictional
 from harness.tasks.films import load_films

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError, DataError, suggestion
-from harness.tasks.config import DatasetConfig
 from harness.tasks.custom import with_buckets
 from harness.tasks.custom_corpus import read_corpus
 from harness.tasks.custom_questions import AskedQuestion, question_of
+from harness.tasks.dataset_config import DatasetConfig
 from harness.tasks.dataset_rows import FILE_RELATION, read_split
 from harness.tasks.draw import sample_in_order
 from harness.tasks.overlap import NEARLY, nearest, wording

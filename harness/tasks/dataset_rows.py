@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError, SourceError, suggestion
-from harness.tasks.config import DatasetConfig
+from harness.tasks.dataset_config import DatasetConfig
 from harness.tasks.text_files import Row
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from harness.errors import ConfigError, DataError, SourceError
 from harness.overrides import Composer
 from harness.run import check_corpus
 from harness.tasks import load_task
-from harness.tasks.config import ColumnsConfig, DatasetConfig, SplitsConfig
+from harness.tasks.dataset_config import ColumnsConfig, DatasetConfig, SplitsConfig
 
 
 @pytest.fixture(autouse=True)

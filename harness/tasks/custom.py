@@ -14,7 +14,7 @@ from harness.tasks.config import CustomConfig
 from harness.tasks.custom_corpus import read_corpus
 from harness.tasks.custom_questions import AskedQuestion, read_questions
 from harness.tasks.draw import sample_in_order
-from harness.tasks.overlap import NEARLY, nearest, wording
+from harness.tasks.overlap import near_notes, wording
 from harness.tasks.popularity import tercile_buckets
 from harness.types import Document, Question, Task, TrainingPair
 
@@ -55,12 +55,7 @@ def load_custom(config: CustomConfig) -> Task:
         pairs = ()
     elif config.training == "pairs" and not pairs:
         notes.append(RAW_TEXT)
-    near = nearest([pair.question for pair in pairs], [q.question for q in test + validation])
-    if near:
-        notes.append(
-            f"{len(near)} of {len(pairs)} train questions are worded nearly like a held-out one "
-            f"(Jaccard index of their words {NEARLY:g} or more)"
-        )
+    notes += near_notes([pair.question for pair in pairs], [q.question for q in test + validation])
     return Task(
         name=config.name,
         train=pairs,

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError, DataError, suggestion
-from harness.tasks.custom import with_buckets
+from harness.tasks.custom import RAW_TEXT, with_buckets
 from harness.tasks.custom_corpus import read_corpus
 from harness.tasks.custom_questions import AskedQuestion, question_of
 from harness.tasks.dataset_config import DatasetConfig
 from harness.tasks.dataset_rows import FILE_RELATION, read_split
 from harness.tasks.draw import sample_in_order
-from harness.tasks.overlap import NEARLY, nearest, wording
+from harness.tasks.overlap import near_notes, wording
 from harness.tasks.text_files import Row
 from harness.types import Document, Question, Task, TrainingPair
 
@@ -87,14 +86,9 @@ def build_task(config: DatasetConfig, train: Split, validation: Split, test: Spl
         notes.append(f"{dropped} train questions left out: worded like a held-out one")
     if len(answered) < len(trainable):
         notes.append(f"{len(trainable) - len(answered)} unanswerable train questions left out")
-    near = nearest([q.question for q in taught], [q.question for q in tested + held_out])
-    if near:
-        notes.append(
-            f"{len(near)} of {len(taught)} train questions are worded nearly like a held-out one "
-            f"(Jaccard index of their words {NEARLY:g} or more)"
-        )
+    notes += near_notes([q.question for q in taught], [q.question for q in tested + held_out])
     if config.training == "pairs" and not taught:
-        notes.append("no train questions: training uses the raw documents")
+        notes.append(RAW_TEXT)
     if not config.revision and not Path(config.path).expanduser().exists():
         notes.append(f"{config.path}: no task.revision, so the hub's newest was taken")
     if config.corpus:
@@ -233,10 +227,7 @@ def _contexts(
     golds = {gold for question in used for gold in question.gold_documents}
     own = [document for document in documents.values() if document.id in golds]
     others = [document for document in documents.values() if document.id not in golds]
-    most = len(others) if config.other_contexts is None else config.other_contexts
-    if most < len(others):
-        drawn = random.Random(config.split_seed).sample(range(len(others)), most)  # noqa: S311
-        others = [others[index] for index in sorted(drawn)]
+    others = sample_in_order(others, config.other_contexts, config.split_seed)
     return own + [replace(document, distractor=True) for document in others]
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TypeVar
 
 from harness.types import Question
 
+T = TypeVar("T")
 
-def sample_in_order(items: Sequence[Question], at_most: int | None, seed: int) -> list[Question]:
+
+def sample_in_order(items: Sequence[T], at_most: int | None, seed: int) -> list[T]:
     """At most so many items, drawn by ``seed``, in their original order; all if null."""
     if at_most is None or len(items) <= at_most:
         return list(items)

@@ -18,6 +18,7 @@ from pathlib import Path
 from harness.errors import ConfigError, DataError, suggestion
 from harness.sources import MMLU, unpack
 from harness.tasks.config import MmluConfig
+from harness.tasks.custom import RAW_TEXT
 from harness.tasks.custom_corpus import read_corpus
 from harness.tasks.draw import sample_in_order, split_validation
 from harness.tasks.text_files import Row, read_rows
@@ -58,7 +59,7 @@ def build_mmlu(config: MmluConfig, rows: Sequence[Row]) -> Task:
         notes.append(f"{len(asked) - len(distinct)} questions with two equal options left out")
     if len(questions) < len(distinct):
         notes.append(f"{len(distinct) - len(questions)} repeated questions left out")
-    notes.append("no train questions: training uses the raw documents")
+    notes.append(RAW_TEXT)
     validation, test = split_validation(questions, config.validation_questions, config.split_seed)
     corpus: list[Document] = []
     if config.corpus:

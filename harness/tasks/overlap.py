@@ -63,3 +63,14 @@ def nearest(
         if best[0] >= threshold:
             found[position] = (best[1], best[0])
     return found
+
+
+def near_notes(trained: Sequence[str], held_out: Sequence[str]) -> list[str]:
+    """A note on how many questions that are trained on are nearly held-out ones; none if none."""
+    near = nearest(trained, held_out)
+    if not near:
+        return []
+    return [
+        f"{len(near)} of {len(trained)} train questions are worded nearly like a held-out one "
+        f"(Jaccard index of their words {NEARLY:g} or more)"
+    ]

@@ -2,8 +2,9 @@
 
     python benchmarks/answering.py [--questions 200] [--repeats 3] [--report]
 
-The peers as their users run them: float32, batch 16, greedy. The harness with its own defaults;
-as harness_b16 with the peers' batch size; as harness_generate with its batches decoded by
+The peers as their users run them: float32, batch 16, greedy. The harness as harness_auto in the
+number format and attention that `harness run` chooses on this device; as harness in float32; as
+harness_b16 with the peers' batch size; as harness_generate with its batches decoded by
 transformers' generate, without the shared beginning and with ended rows kept. All get the same
 prompts, in the same order. Contestants alternate; each turn is a process of its own, and loading
 the model is not part of its time. On a machine that does other work CPU seconds tell more than
@@ -19,13 +20,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from turns import RESULTS, append, processor, rows, smollm
 
-CONTESTANTS = ("harness", "harness_b16", "lm_eval", "pipeline", "harness_generate")
+CONTESTANTS = (
+    *("harness_auto", "harness", "harness_b16"),
+    *("lm_eval", "pipeline", "harness_generate"),
+)
 FLOORS = {"lm_eval": 3.0, "pipeline": 2.5}
 """How many times as fast the harness is asked to be."""
 NEW_TOKENS, BATCH = 12, 16
@@ -75,24 +80,23 @@ def turn(contestant: str, count: int) -> dict[str, Any]:
     import torch
 
     from harness.models import language_model
+    from harness.models.calibrate import resolve_choices
     from harness.models.language_model import LanguageModel
     from harness.models.load import load_tokenizer, load_weights, locate
     from harness.prompts import PromptConfig, build_messages
-    from harness.tasks import load_task
-    from harness.tasks.config import WorldFactsConfig
 
     config = smollm()
     if contestant == "harness_b16":
         config.batch_size = BATCH
     if contestant == "harness_generate":
         language_model.keeps_every_token = lambda model: False
-    files = locate(config)
-    weights = load_weights(files, "float32", "sdpa", torch.device("cpu")).requires_grad_(False)
+    files, device = locate(config), torch.device("cpu")
+    config.dtype, config.attention = "float32", "sdpa"
+    if contestant == "harness_auto":
+        config = resolve_choices(replace(config, dtype="auto", attention="auto"), files, device)
+    weights = load_weights(files, config.dtype, config.attention, device).requires_grad_(False)
     model = LanguageModel(weights, load_tokenizer(files), config, files.identity)
-    task = load_task(WorldFactsConfig(countries=81))
-    asked = [*task.test, *task.validation][:count]
-    if len(asked) < count:
-        raise SystemExit(f"there are {len(asked)} questions; --questions is at most that")
+    asked = first_questions(count)
     prompts = [model.render(build_messages(PromptConfig(), one.question)) for one in asked]
     answer = {"lm_eval": lm_eval, "pipeline": pipeline}.get(contestant)
     if answer:
@@ -109,6 +113,18 @@ def turn(contestant: str, count: int) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "answers": json.dumps([text.strip() for text in answers], ensure_ascii=False),
     }
+
+
+def first_questions(count: int) -> list[Any]:
+    """The questions that are put to all."""
+    from harness.tasks import load_task
+    from harness.tasks.config import WorldFactsConfig
+
+    task = load_task(WorldFactsConfig(countries=81))
+    asked = [*task.test, *task.validation][:count]
+    if len(asked) < count:
+        raise SystemExit(f"there are {len(asked)} questions; --questions is at most that")
+    return asked
 
 
 def lm_eval(folder: str) -> Any:
@@ -142,34 +158,57 @@ def pipeline(folder: str) -> Any:
 
 
 def table(found: list[dict[str, str]]) -> str:
-    """Medians, ratios to the harness, and the share of answers that are the same strings."""
-    by = {name: [r for r in found if r["contestant"] == name] for name in CONTESTANTS}
-    if not by["harness"]:
+    """Medians, ratios to the harness in three settings, and how alike the answers are."""
+    by = {name: turns for name in CONTESTANTS if (turns := of(found, name))}
+    if "harness" not in by:
         return "nothing is measured yet"
-    own, same_batch = (
-        {k: median(float(r[k]) for r in by[name]) for k in ("seconds", "cpu_seconds")}
-        if by[name]
-        else None
-        for name in CONTESTANTS[:2]
-    )
+    cpu = {name: median(float(one["cpu_seconds"]) for one in turns) for name, turns in by.items()}
     expected = json.loads(by["harness"][0]["answers"])
     lines = [
-        "| contestant | turns | seconds | CPU s | times the harness (CPU) | at batch 16 (CPU) "
-        "| asked for | same answers |",
-        "|---|---|---|---|---|---|---|---|",
+        "| contestant | turns | seconds | CPU s | times harness_auto | asked for | times harness "
+        "| times harness_b16 | same answers as harness |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, turns in by.items():
-        if not turns:
-            continue
-        wall, cpu = (median(float(r[k]) for r in turns) for k in ("seconds", "cpu_seconds"))
+        wall = median(float(one["seconds"]) for one in turns)
         pairs = list(zip(expected, json.loads(turns[0]["answers"]), strict=True))
         same = sum(one == other for one, other in pairs) / len(pairs)
-        equal = f"{cpu / same_batch['cpu_seconds']:.2f}" if same_batch else ""
-        lines.append(
-            f"| {name} | {len(turns)} | {wall:.1f} | {cpu:.1f} | {cpu / own['cpu_seconds']:.2f} "
-            f"| {equal} | {FLOORS.get(name, '')} | {same:.1%} |"
+        auto, plain, equal = (
+            f"{cpu[name] / cpu[own]:.2f}" if own in cpu else "" for own in CONTESTANTS[:3]
         )
-    return "\n".join(lines)
+        lines.append(
+            f"| {name} | {len(turns)} | {wall:.1f} | {cpu[name]:.1f} | {auto} "
+            f"| {FLOORS.get(name, '')} | {plain} | {equal} | {same:.1%} |"
+        )
+    return "\n".join([*lines, "", *change_in_accuracy(by)])
+
+
+def change_in_accuracy(by: dict[str, list[dict[str, str]]]) -> list[str]:
+    """What the chosen number format does to correct answers, with its interval."""
+    if "harness_auto" not in by:
+        return []
+    from harness.measures.accuracy import contains
+    from harness.stats import paired_difference_interval
+
+    auto, plain = (json.loads(by[name][0]["answers"]) for name in ("harness_auto", "harness"))
+    asked = first_questions(len(plain))
+    right = [
+        [contains(text, one.answers) for text, one in zip(texts, asked, strict=True)]
+        for texts in (auto, plain)
+    ]
+    change = paired_difference_interval(*right, [one.cluster or one.id for one in asked])
+    if change is None or change.low is None or change.high is None:
+        return ["The change in correct answers has no interval."]
+    return [
+        f"Correct (contains) in the chosen format: {100 * sum(right[0]) / len(asked):.1f} %, in "
+        f"float32 {100 * sum(right[1]) / len(asked):.1f} %: {100 * change.mean:+.1f} points "
+        f"[{100 * change.low:+.1f}, {100 * change.high:+.1f}]."
+    ]
+
+
+def of(found: list[dict[str, str]], contestant: str) -> list[dict[str, str]]:
+    """The contestant's turns."""
+    return [one for one in found if one["contestant"] == contestant]
 
 
 if __name__ == "__main__":

@@ -53,7 +53,6 @@ def measured(questions: int, passages: int) -> dict[str, str]:
     """The columns of one run that this is about."""
     facts = questions + VALIDATION
     settings = [
-        "experiment=null",
         "method=rag_lora",
         "task=cities",
         f"task.entities={facts}",

@@ -90,13 +90,23 @@ def value_of(column: Column, cell: str, where: str) -> Any:
         raise RecordError(
             f"{where}: column '{column.name}' holds {column.type}, not {cell[:60]!r}"
         ) from error
-    text = cell[1:] if _QUOTED_FORMULA.match(cell) else cell
+    text = restored(cell)
     if column.choices and text not in column.choices:
         raise RecordError(
             f"{where}: column '{column.name}' is {text[:60]!r}, not one of "
             f"{', '.join(column.choices)}"
         )
     return text
+
+
+def harmless(text: str) -> str:
+    """The text as a cell that no spreadsheet runs as a formula; ``restored`` gives it back."""
+    return f"'{text}" if _FORMULA.match(text) else str(text)
+
+
+def restored(cell: str) -> str:
+    """The text that ``harmless`` made a cell of."""
+    return cell[1:] if _QUOTED_FORMULA.match(cell) else cell
 
 
 def checked_run_id(run_id: str) -> str:
@@ -166,7 +176,7 @@ def _to_cell(column: Column, value: Any) -> str:
     if value is None:
         return ""
     if column.type == "str":
-        return f"'{value}" if _FORMULA.match(value) else str(value)
+        return harmless(value)
     if column.type == "bool":
         return "true" if value else "false"
     if column.type == "json":

@@ -3,7 +3,8 @@
 * **Cohen's kappa** (1960, doi:10.1177/001316446002000104): agreement beyond that of two judges who
   say yes as often as these do but at random. Its interval is the delete-one-cluster jackknife with
   a t quantile, after half an item is added to each cell of the table (as Haldane and Anscombe do
-  for odds ratios): without that, a sample without any disagreement would look certain.
+  for odds ratios). Where nobody disagrees nothing varies: there the lower end is the kappa at the
+  lower end of the share that agrees (Wilson), with the shares of yes as they are.
 * **AUC**: how often an answer that is correct scores above one that is not, ties counted half
   (Mann & Whitney 1947). Its interval is the same jackknife, without the added items.
 """
@@ -23,6 +24,7 @@ Array = NDArray[np.float64]
 Statistic = Callable[[NDArray[np.bool_]], float | None]
 
 KAPPA_METHOD = "jackknife over clusters, half an item added to each cell"
+NONE_DISAGREE = "from the interval of the share that agrees"
 AUC_METHOD = "jackknife over clusters"
 
 
@@ -63,7 +65,11 @@ def agreement(
 
     value = kappa_of(np.bincount(cells, minlength=4).astype(np.float64))
     kappa = None
-    if value is not None:
+    if value is not None and agree.low is not None and not first_only + second_only:
+        chance = (both_yes**2 + both_no**2) / len(first) ** 2
+        low = (agree.low - chance) / (1 - chance)
+        kappa = Interval(value, low, 1.0, len(first), agree.clusters, NONE_DISAGREE)
+    elif value is not None:
         kappa = _jackknifed(value, smoothed, clusters, (-1.0, 1.0), KAPPA_METHOD)
     return Agreement(len(first), agree, kappa, both_yes, first_only, second_only, both_no)
 

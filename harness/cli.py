@@ -27,6 +27,7 @@ COMMANDS = {
         "harness.interchange.export_command",
         "write rows, or what a run made, for other tools",
     ),
+    "label": ("harness.label.command", "have people mark answers, and hold measures against them"),
     "status": ("harness.sweep.status_command", "say how a sweep goes, from another terminal"),
     "store": ("harness.store_command", "list, verify and make room in the artifact store"),
     "doctor": ("harness.doctor", "say what this machine offers and what would be fetched"),

@@ -104,3 +104,10 @@ def build_messages(
 def shot_turn(pair: TrainingPair) -> tuple[str, str]:
     """A few-shot example as it stands in a prompt: what is asked, and what is answered."""
     return f"Question: {pair.question}", pair.answer
+
+
+def passages_in(prompt: str, question: str) -> str:
+    """The passages as ``build_messages`` put them into a recorded prompt; "" where none are."""
+    before, there, _ = prompt.rpartition(f"\n\nQuestion: {question}")
+    _, context, passages = before.partition("Context: ")
+    return passages.strip() if there and context else ""

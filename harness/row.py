@@ -95,13 +95,18 @@ def value_of(column: Column, cell: str, where: str) -> Any:
         raise RecordError(
             f"{where}: column '{column.name}' holds {column.type}, not {cell[:60]!r}"
         ) from error
-    text = cell[1:] if _QUOTED_FORMULA.match(cell) else cell
+    text = restored(cell)
     if column.choices and text not in column.choices:
         raise RecordError(
             f"{where}: column '{column.name}' is {text[:60]!r}, not one of "
             f"{', '.join(column.choices)}"
         )
     return text
+
+
+def restored(cell: str) -> str:
+    """The text that ``text_cell`` made a cell of."""
+    return cell[1:] if _QUOTED_FORMULA.match(cell) else cell
 
 
 def checked_run_id(run_id: str) -> str:

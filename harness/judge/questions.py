@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.foreign import Problems
+from harness.prompts import passages_in
 from harness.scores import prediction_lines
 from harness.types import sha256_of
-
-CONTEXT = "Context: "
 
 
 @dataclass(frozen=True)
@@ -63,13 +62,6 @@ def read_answers(path: Path, problems: Problems, limit: int | None = None) -> li
         kept = {one.question_id for one in chosen}
         found = [one for one in found if one.question_id in kept]
     return found
-
-
-def passages_in(prompt: str, question: str) -> str:
-    """The passages as they stand in a recorded prompt (``harness.prompts.build_messages``)."""
-    before, there, _ = prompt.rpartition(f"\n\nQuestion: {question}")
-    _, context, passages = before.partition(CONTEXT)
-    return passages.strip() if there and context else ""
 
 
 def _answered(line: dict[str, Any]) -> Answered:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from harness.foreign import Problems
-from harness.judge.questions import passages_in, read_answers
+from harness.judge.questions import read_answers
 from harness.models.requests import recorded
-from harness.prompts import Messages, PromptConfig, build_messages
+from harness.prompts import Messages, PromptConfig, build_messages, passages_in
 from harness.types import Passage, TrainingPair
 
 PASSAGES = [

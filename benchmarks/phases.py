@@ -28,6 +28,7 @@ VALIDATION = 20
 SIZES = {100: 1_000, 1_000: 10_000}
 """Passages, by number of test questions."""
 WORK = {
+    "prepare": "trained_tokens",
     "index": "passages",
     "train": "trained_tokens",
     "retrieve": "n_test",
@@ -35,7 +36,7 @@ WORK = {
     "decode": "decode_tokens",
 }
 """What each phase works on. The others do the same work at both sizes."""
-CONSTANT = ("load", "prepare", "tune", "probe", "latency_sample")
+CONSTANT = ("load", "tune", "probe", "latency_sample")
 
 
 def main() -> None:

@@ -99,12 +99,25 @@ def training_accelerators(
     """
     flop = 6 * checked_positive(parameters, "the number of parameters")
     flop *= checked_positive(trained_tokens, "the number of trained tokens")
+    return max(
+        accelerators_in_time(device, flop, seconds, utilisation),
+        accelerators_to_hold(device, checked_amount(needed_bytes, "the memory"), memory_share),
+    )
+
+
+def accelerators_in_time(
+    device: Accelerator, flop: float, seconds: float, utilisation: float
+) -> int:
+    """Devices that do ``flop`` in ``seconds`` at a share of their peak; no time for traffic."""
     checked_positive(seconds, "the time to train in", "seconds")
     rate = device.peak_flops * _used(utilisation, "the utilisation")
-    return max(
-        math.ceil(flop / (rate * seconds)),
-        _to_hold(device, checked_amount(needed_bytes, "the memory"), memory_share),
-    )
+    return max(1, math.ceil(checked_amount(flop, "the work", "FLOP") / (rate * seconds)))
+
+
+def accelerators_to_hold(device: Accelerator, needed_bytes: float, memory_share: float) -> int:
+    """Devices whose memory holds ``needed_bytes`` spread evenly over them."""
+    share = _used(memory_share, "the share of memory that can be filled")
+    return max(1, math.ceil(needed_bytes / (device.memory_bytes * share)))
 
 
 def inference_accelerators(
@@ -119,14 +132,9 @@ def inference_accelerators(
     checked_amount(demanded_tokens_per_second, "the demand", "tokens/s")
     checked_positive(tokens_per_second_each, "the rate of one device", "tokens/s")
     return max(
-        _to_hold(device, needed_bytes, memory_share),
+        accelerators_to_hold(device, needed_bytes, memory_share),
         math.ceil(demanded_tokens_per_second / tokens_per_second_each),
     )
-
-
-def _to_hold(device: Accelerator, needed_bytes: float, memory_share: float) -> int:
-    share = _used(memory_share, "the share of memory that can be filled")
-    return max(1, math.ceil(needed_bytes / (device.memory_bytes * share)))
 
 
 def _used(share: float, what: str) -> float:

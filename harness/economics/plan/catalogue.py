@@ -47,8 +47,9 @@ class Device:
         return self.figures["memory_gb"].value * 1e9
 
     def peak_flops(self, dtype: str) -> float | None:
-        """FLOP a second at most in a number format."""
-        value = self.get("float32_tflops" if dtype == "float32" else "half_tflops")
+        """FLOP a second at most; in half precision no less than in float32."""
+        full = self.get("float32_tflops")
+        value = full if dtype == "float32" else self.get("half_tflops") or full
         return None if value is None else value * 1e12
 
 
@@ -79,9 +80,7 @@ def read_catalogue(path: Path | None = None) -> dict[str, Device]:
         figure = (row["figure"] or "").strip()
         if figure not in FIGURES:
             near = suggestion(figure, list(FIGURES))
-            raise ConfigError(
-                f"{where}: figure '{figure}' is none of {', '.join(FIGURES)}{near}"
-            )
+            raise ConfigError(f"{where}: figure '{figure}' is none of {', '.join(FIGURES)}{near}")
         if figure in named:
             raise ConfigError(f"{where}: {figure} of {name} stands there twice")
         named[figure] = _figure(row, figure, where)

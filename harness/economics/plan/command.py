@@ -89,14 +89,12 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     asked = _parser().parse_args(list(arguments))
     if asked.check:
-        from harness.economics.plan.check import check, check_as_data, check_as_text
-
         if asked.model:
             raise ConfigError("--check takes results and no MODEL: the rows say which model it was")
+        from harness.economics.plan.check import check, check_as_data, check_as_text
+
         found = check(asked.check, timed=not asked.no_time)
-        print(
-            json.dumps(check_as_data(found), indent=2) if asked.json else check_as_text(found)
-        )
+        print(json.dumps(check_as_data(found), indent=2) if asked.json else check_as_text(found))
         return 0
     if asked.devices:
         print("\n".join(_device_lines(asked.catalogue)))

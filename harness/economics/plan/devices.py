@@ -206,7 +206,7 @@ def _rates(
     reachable = bandwidth * 1e9 * assumed.bandwidth_share * together
     shared = Accelerator(device.name, device.memory_bytes, 1, reachable, "")
     tokens = decode_tokens_per_second(shared, work.weight_bytes, work.kv_bytes, work.batch)
-    peak = half or full
+    peak = half
     if peak is None:
         return None, tokens
     rate = peak * assumed.mfu * together
@@ -259,7 +259,7 @@ def _money(
     kwh: float | None,
     pue: float,
 ) -> tuple[float | None, str]:
-    """US$ and what they are for: the catalogue's rent, else the stated machine, else electricity."""
+    """US$ and what for: the catalogue's rent, else the stated machine, else electricity."""
     rent, prices = device.get("usd_per_hour"), terms.prices
     if seconds is None or count is None:
         return None, ""

@@ -104,7 +104,7 @@ def make_plan(asked: Asked) -> Plan:
         works.append(_index(asked, asked.retrieval))
     if asked.serving is not None:
         works.append(_serve(asked, asked.serving))
-    trained = asked.training and trained_parameters(asked.shape, asked.training)
+    trained = trained_parameters(asked.shape, asked.training) if asked.training else None
     return Plan(asked, trained, works)
 
 

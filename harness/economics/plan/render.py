@@ -14,7 +14,7 @@ UNKNOWN = "-"
 
 
 def as_text(plan: Plan, assumed_lines: Sequence[str]) -> str:
-    """The plan for a terminal: what is needed, then a table of the devices, then what is assumed."""
+    """The plan for a terminal: what is needed, a table of the devices, what is assumed."""
     shape = plan.asked.shape
     lines = [f"{shape.name}: {shape.parameters:,} parameters ({shape.source})"]
     for work in plan.works:
@@ -46,11 +46,11 @@ def as_data(plan: Plan, assumed_lines: Sequence[str]) -> dict[str, Any]:
 def assumptions(assumed: Assumed, grid: Grid | None, stated: Sequence[str]) -> list[str]:
     """What the figures rest on, one line each."""
     lines = [
-        f"training, encoding and reading prompts reach {assumed.mfu:.0%} of the peak FLOP/s (--mfu)",
+        f"training, encoding and reading reach {assumed.mfu:.0%} of the peak FLOP/s (--mfu)",
         f"decoding reaches {assumed.bandwidth_share:.0%} of the bandwidth (--bandwidth-share)",
         f"{assumed.memory_share:.0%} of a device's memory can be filled (--memory-share)",
-        f"a device draws {assumed.power_share:.0%} of its watts while it works (--power-share); the "
-        "rest of the machine is not counted",
+        f"a device draws {assumed.power_share:.0%} of its watts while it works (--power-share); "
+        "the rest of the machine is not counted",
         f"PUE {assumed.pue:g} (--assume pue=…)",
         "several devices share memory and work evenly; their traffic takes no time",
     ]
@@ -65,7 +65,9 @@ def _work_lines(plan: Plan, work: Work) -> list[str]:
     lines = [f"{_title(plan, work)}: {gigabytes(total)} ({parts})"]
     if work.flop:
         flop = sum(work.flop.values())
-        shares = ", ".join(f"{name} {value / flop:.1%}" for name, value in work.flop.items())
+        shares = ", ".join(
+            f"{name} {value / flop:.1%}" for name, value in work.flop.items() if value
+        )
         each = " a query" if work.what == "answering" else ""
         lines.append(f"  {flop:.3g} FLOP{each} ({shares})")
     else:
@@ -186,5 +188,3 @@ def number(value: float | None) -> str:
         digits = max(0, 2 - len(f"{abs(value):.0f}") + 1) if abs(value) >= 1 else 4
         return f"{value:,.{digits}f}"
     return f"{value:.2e}"
-
-

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from harness.economics.checks import checked_positive
 from harness.economics.memory import kv_cache_bytes
 from harness.economics.plan.shape import Shape
+from harness.economics.plan.training import NF4_BITS
 from harness.errors import ConfigError, suggestion
 
 FORMATS = {
@@ -14,7 +15,7 @@ FORMATS = {
     "bfloat16": 16.0,
     "float16": 16.0,
     "int8": 8.0,
-    "nf4": 4 + 8 / 64 + 32 / (64 * 256),
+    "nf4": NF4_BITS,
     "q8_0": 8.5,
     "q5_0": 5.5,
     "q4_0": 4.5,

@@ -190,16 +190,15 @@ def from_config(config: Mapping[str, Any], name: str, source: str) -> Shape:
 
 
 def _from_row(row: Mapping[str, str]) -> Shape:
-    counts = (
-        *("layers", "hidden", "intermediate", "heads", "kv_heads", "head_dim", "vocabulary"),
-        *("positions", "norms"),
-    )
-    return Shape(
-        name=row["name"],
-        source=row["source"],
-        **{field: int(row[field]) for field in counts},
-        **{field: row[field] == "yes" for field in ("tied", "qkv_bias", "qk_norm")},
-    )
+    counts: dict[str, Any] = {
+        name: int(row[name])
+        for name in (
+            *("layers", "hidden", "intermediate", "heads", "kv_heads", "head_dim"),
+            *("vocabulary", "positions", "norms"),
+        )
+    }
+    flags: dict[str, Any] = {name: row[name] == "yes" for name in ("tied", "qkv_bias", "qk_norm")}
+    return Shape(name=row["name"], source=row["source"], **counts, **flags)
 
 
 def _from_file(path: Path, model: str) -> Shape:

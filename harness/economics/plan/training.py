@@ -135,26 +135,28 @@ def activation_bytes(shape: Shape, training: Training) -> float:
 def _block_bytes(shape: Shape, training: Training) -> float:
     """Bytes that one block keeps for each token.
 
-    The inputs of both normalisations (in float32: they compute in it), their outputs, queries,
-    keys, values and the input of the output projection; the flash kernel's output under sdpa, under
-    eager keys and values repeated for every query head and the softmax. In the feed-forward network
-    the gate before and after its activation, the other branch, and their product. Full
+    The inputs of both normalisations (in float32: they compute in it) and their outputs; queries,
+    keys and values, both repeated for every query head, and the attention's output; in the
+    feed-forward network the gate before and after its activation, the other branch, and their
+    product. sdpa keeps the mask's row and a float32 sum for each head, eager the softmax. Full
     fine-tuning needs what a normalisation multiplies its weight with, too, and LoRA the output of
     each A. Dropout is taken to be 0, as it is here.
     """
-    h, q, kv, value = shape.hidden, shape.query_width, shape.kv_width, training.value_bytes
-    kept: float = 2 * h + 2 * q + 4 * shape.intermediate
+    h, q, value = shape.hidden, shape.query_width, training.value_bytes
+    scores = shape.heads * training.tokens
+    kept: float = 2 * h + 4 * q + 4 * shape.intermediate
+    in_float32: float = 2 * h
     if training.attention == "eager":
-        kept += 2 * q + shape.heads * training.tokens
+        kept += scores
+        in_float32 += scores if value < 4 else 0
     else:
-        kept += 2 * kv + q
+        kept += training.tokens
+        in_float32 += shape.heads
     if training.method == "full":
         kept += 2 * h
     else:
         kept += len(shape.linear_shapes) * training.rank
-    softmax_in_float32 = training.attention == "eager" and value < 4
-    extra = 4 * shape.heads * training.tokens if softmax_in_float32 else 0
-    return value * kept + 4 * 2 * h + extra
+    return value * kept + 4 * in_float32
 
 
 def _forward_bytes(shape: Shape, training: Training) -> float:

@@ -1,0 +1,110 @@
+"""How fast this device trains a model: some ten seconds of the very training, on made-up tokens."""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.adapters.config import AdapterConfig
+from harness.adapters.examples import IGNORED, Example
+from harness.adapters.train import TrainingSummary, train
+from harness.metering.device import choose_device, synchronise
+from harness.models.config import ModelConfig
+from harness.models.language_model import LanguageModel
+from harness.models.load import load_tokenizer, load_weights, locate
+from harness.sweep.turns import turns_on
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 10.0
+"""What the timed steps are to take together, after one step that warms up."""
+
+LEAST_STEPS = 2
+SPREAD = 0.15
+"""Lengths are spread evenly so far around their mean, so that batches are padded as real ones."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that training takes for each token without padding.
+
+    Attributes:
+        cpu_seconds: of all threads; on a CPU they do not grow with what else runs there.
+    """
+
+    seconds: float
+    cpu_seconds: float
+
+
+def training_pace(
+    model: ModelConfig, adapter: AdapterConfig, mean_tokens: float, loss_share: float
+) -> Pace:
+    """What a token of training costs on this device, measured in some ten seconds.
+
+    The loop is that of a real run (``harness.adapters.train``), with its number format, attention,
+    batch sizes and adapter. What it trains is thrown away, and nothing is stored.
+
+    Args:
+        model: with format and attention decided.
+        loss_share: share of an example's tokens, at its end, that carry loss.
+
+    Raises:
+        HarnessError: the model is not here, or the training does not run.
+    """
+    files = locate(model)
+    tokenizer = load_tokenizer(files)
+    device = choose_device(model.device)
+    adapter = replace(
+        adapter, epochs=1, early_stopping_patience=None, checkpoint_steps=0, processes=1
+    )
+
+    def once(steps: int) -> tuple[TrainingSummary, Pace]:
+        weights = load_weights(files, model.train_dtype, model.train_attention, device)
+        weights.requires_grad_(False)
+        loaded = LanguageModel(weights, tokenizer, model, files.identity)
+        spent = Pace(0.0, 0.0)
+
+        def timed(loop: Callable[[], None]) -> None:
+            nonlocal spent
+            synchronise(device)
+            wall, cpu = time.perf_counter(), time.process_time()
+            loop()
+            synchronise(device)
+            spent = Pace(
+                spent.seconds + time.perf_counter() - wall,
+                spent.cpu_seconds + time.process_time() - cpu,
+            )
+
+        examples = made_examples(
+            steps * adapter.batch_size, mean_tokens, loss_share, len(tokenizer)
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            summary = train(loaded, adapter, examples, [], 0, Path(folder), timed)
+        return summary, spent
+
+    with turns_on(device)():
+        _, warming = once(1)
+        steps = max(LEAST_STEPS, math.floor(SECONDS / warming.seconds))
+        logger.info("calibrating: %d training steps of %s", steps, model.name)
+        summary, spent = once(steps)
+    return Pace(spent.seconds / summary.tokens, spent.cpu_seconds / summary.tokens)
+
+
+def made_examples(
+    count: int, mean_tokens: float, loss_share: float, vocabulary: int
+) -> list[Example]:
+    """Examples of made-up tokens whose lengths lie evenly around their mean."""
+    examples = []
+    for n in range(count):
+        place = 2 * ((n * 7919) % count) / max(1, count - 1) - 1  # from -1 to 1, in no order
+        length = max(2, round(mean_tokens * (1 + SPREAD * place)))
+        answer = min(length - 1, max(1, round(length * loss_share)))
+        ids = [(n * 104729 + position * 7919) % vocabulary for position in range(length)]
+        labels = [IGNORED] * (length - answer) + ids[length - answer :]
+        examples.append(Example(ids, labels))
+    return examples

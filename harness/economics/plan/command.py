@@ -122,16 +122,22 @@ def _request(asked: argparse.Namespace) -> tuple[Asked, list[str]]:
     from harness.economics.plan.planning import Asked
     from harness.economics.plan.shape import shape_of
 
-    terms, pue, stated = _terms(asked)
+    shape = shape_of(asked.model)
+    devices = chosen(read_catalogue(asked.catalogue), asked.device)
+    training = None if asked.serve and not asked.train else _training(asked)
+    serving = None if asked.train and not asked.serve else _serving(asked)
+    retrieval = _retrieval(asked)
+    terms, pue, stated = _terms(asked)  # last: it loads the tables of grids
+    assumed = Assumed(
+        asked.mfu, asked.bandwidth_share, asked.memory_share, asked.power_share, pue, asked.most
+    )
     request = Asked(
-        shape=shape_of(asked.model),
-        training=None if asked.serve and not asked.train else _training(asked),
-        serving=None if asked.train and not asked.serve else _serving(asked),
-        retrieval=_retrieval(asked),
-        devices=chosen(read_catalogue(asked.catalogue), asked.device),
-        assumed=Assumed(
-            asked.mfu, asked.bandwidth_share, asked.memory_share, asked.power_share, pue, asked.most
-        ),
+        shape=shape,
+        training=training,
+        serving=serving,
+        retrieval=retrieval,
+        devices=devices,
+        assumed=assumed,
         terms=terms,
         examples=asked.examples,
         mean_tokens=asked.mean_tokens,

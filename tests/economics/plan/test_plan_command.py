@@ -26,7 +26,8 @@ def refused(capsys, *arguments: str) -> str:
 def test_the_plan_of_lora_on_an_8b_model(capsys):
     plan = planned(
         capsys, LLAMA, "--train", "lora", "--examples", "1e4", "--epochs", "3",
-        "--device", "h100_sxm", "--device", "t4", "--assume", "electricity_usd_per_kwh=0.3", "--assume", "country=FRA",
+        "--device", "h100_sxm", "--device", "t4",
+        "--assume", "electricity_usd_per_kwh=0.3", "--assume", "country=FRA",
         "--assume", "pue=1.2",
     )  # fmt: skip
     assert plan["model"]["parameters"] == 8_030_261_248

@@ -1,0 +1,58 @@
+import pytest
+
+from harness.adapters.examples import IGNORED
+from harness.adapters.train import TrainingSummary
+from harness.economics.plan import calibration
+from harness.economics.plan.calibration import Pace, made_examples, training_pace
+from tests.made_runs import LORA, settings
+
+
+def test_made_examples_lie_evenly_around_the_mean_and_bear_loss_at_their_end():
+    examples = made_examples(5, mean_tokens=20, loss_share=0.25, vocabulary=50)
+    assert sorted(len(one.input_ids) for one in examples) == [17, 18, 20, 22, 23]
+    one = next(one for one in examples if len(one.input_ids) == 20)
+    assert one.labels == [IGNORED] * 15 + one.input_ids[15:]
+    assert max(max(one.input_ids) for one in examples) < 50
+
+
+def test_every_example_has_a_prompt_and_an_answer():
+    for one in made_examples(3, mean_tokens=2, loss_share=1.0, vocabulary=50):
+        assert one.labels[0] == IGNORED and one.labels[1] != IGNORED
+
+
+def test_as_many_steps_are_timed_as_take_ten_seconds(tiny_model_folder, own_cache, monkeypatch):
+    """A step takes 2 s of a false clock and 3 s of two threads together."""
+    clock = {"wall": 0.0, "cpu": 0.0}
+    ran: list[int] = []
+
+    def train(model, config, examples, validation, seed, folder, measured):
+        steps = len(examples) // config.batch_size
+        ran.append(steps)
+
+        def loop() -> None:
+            clock["wall"] += 2 * steps
+            clock["cpu"] += 3 * steps
+
+        measured(loop)
+        assert (config.epochs, config.early_stopping_patience, validation) == (1, None, [])
+        return TrainingSummary(steps, 100 * steps, 1.0, 0.0, None, 1)
+
+    monkeypatch.setattr(calibration, "train", train)
+    monkeypatch.setattr(calibration.time, "perf_counter", lambda: clock["wall"])
+    monkeypatch.setattr(calibration.time, "process_time", lambda: clock["cpu"])
+    model = settings(tiny_model_folder, own_cache, "lora", adapter=LORA).model
+    assert training_pace(model, LORA, 20, 0.2) == Pace(seconds=0.02, cpu_seconds=0.03)
+    assert ran == [1, 5]
+
+
+@pytest.mark.parametrize("kind", ["lora", "full"])
+def test_the_very_training_is_timed_and_nothing_is_left(
+    kind, tiny_model_folder, own_cache, monkeypatch
+):
+    from dataclasses import replace
+
+    monkeypatch.setattr(calibration, "SECONDS", 0.05)
+    model = settings(tiny_model_folder, own_cache, "lora", adapter=LORA).model
+    pace = training_pace(model, replace(LORA, kind=kind), 20, 0.2)
+    assert 0 < pace.seconds < 1 and pace.cpu_seconds > 0
+    assert not (own_cache / "store" / "adapter").exists()

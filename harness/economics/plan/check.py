@@ -268,7 +268,7 @@ def _time(row: Row, pace: Callable[[_Kind], Pace]) -> list[Comparison]:
         note = _why(error)
     if one is not None and row.get("device_exclusive") is not True:
         note = "the device was shared while it trained: only its CPU seconds can be compared"
-    if config is None or config.model.device != "cpu":
+    if config is None or config.model.device != "cpu" or one is None:
         measured.pop("train_cpu_seconds", None)
     tokens = _positive(row, "trained_tokens")
     each = {
@@ -282,7 +282,7 @@ def _time(row: Row, pace: Callable[[_Kind], Pace]) -> list[Comparison]:
             quantity=name,
             predicted=tokens * cost if tokens is not None and (cost := each[name]) else None,
             measured=value,
-            note=note if name == "train_seconds" or one is None else "",
+            note=note if name == "train_seconds" else "",
         )
         for name, value in measured.items()
     ]

@@ -111,7 +111,7 @@ def _planned(asked: argparse.Namespace) -> str:
 
     request, stated = _request(asked)
     plan = make_plan(request)
-    lines = assumptions(request.assumed, request.terms.grid, stated)
+    lines = assumptions(request, stated)
     return json.dumps(as_data(plan, lines), indent=2) if asked.json else as_text(plan, lines)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.economics.plan.devices import Assumed, Fit
-from harness.economics.plan.planning import Plan, Work
-from harness.metering.grid import Grid
+from harness.economics.plan.devices import Fit
+from harness.economics.plan.planning import Asked, Plan, Work
+from harness.economics.plan.process import HELD, PROCESS_BYTES
 
 UNKNOWN = "-"
 
@@ -43,8 +43,9 @@ def as_data(plan: Plan, assumed_lines: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def assumptions(assumed: Assumed, grid: Grid | None, stated: Sequence[str]) -> list[str]:
+def assumptions(asked: Asked, stated: Sequence[str]) -> list[str]:
     """What the figures rest on, one line each."""
+    assumed, grid = asked.assumed, asked.terms.grid
     lines = [
         f"training, encoding and reading reach {assumed.mfu:.0%} of the peak FLOP/s (--mfu)",
         f"decoding reaches {assumed.bandwidth_share:.0%} of the bandwidth (--bandwidth-share)",
@@ -54,6 +55,11 @@ def assumptions(assumed: Assumed, grid: Grid | None, stated: Sequence[str]) -> l
         f"PUE {assumed.pue:g} (--assume pue=…)",
         "several devices share memory and work evenly; their traffic takes no time",
     ]
+    if not all(device.is_gpu for device in asked.devices):
+        lines.append(
+            f"beside a CPU's tensors lies a process of {gigabytes(PROCESS_BYTES)}, and the heap "
+            f"keeps {HELD:g} bytes for one of activations"
+        )
     if grid is not None:
         lines.append(f"{grid.kg_per_kwh:g} kg CO2e/kWh: {grid.origin}, {grid.detail}")
     return [*lines, *stated]

@@ -25,9 +25,9 @@ carbon. Only its config is read, no weights.
 usage: harness plan MODEL [OPTIONS]
        harness plan --check results/EXPERIMENT [--no-time]
 
-MODEL is a name of the bundled table (llama_3_8b), a folder or file with a config.json,
-or a hub id that is cached here. Training and answering are planned; with one of --train
-and --serve only that.
+MODEL is a name of the bundled table (llama_3_8b) or of conf/model, a folder or file with
+a config.json, or a hub id that is cached here. Training and answering are planned; with
+one of --train and --serve only that.
 
 Training
   --train lora            full, lora, qlora or mezo (zeroth order)

@@ -122,7 +122,10 @@ def shape_rows() -> list[dict[str, str]]:
 
 
 def shape_of(model: str) -> Shape:
-    """The shape that ``model`` names: of the table, a folder, a config.json or a cached hub id.
+    """The shape that ``model`` names.
+
+    A model of the bundled table or of ``conf/model/``, a folder or file with a config.json, or a
+    hub id that is cached. Nothing is fetched, and no weights are read.
 
     Raises:
         ConfigError: it names none of them, or its family is not covered.
@@ -135,6 +138,9 @@ def shape_of(model: str) -> Shape:
         path = path / "config.json"
     if path.is_file():
         return _from_file(path, model)
+    stated = _id_in_conf(model)
+    if stated is not None:
+        return shape_of(stated)
     cached = _cached_on_hub(model)
     if cached is not None:
         return _from_file(cached, model)
@@ -209,6 +215,20 @@ def _from_file(path: Path, model: str) -> Shape:
     if not isinstance(config, dict):
         raise ConfigError(f"{path} is not a model's config.json: it holds no object")
     return from_config(config, model.rstrip("/").rsplit("/", 1)[-1], str(path))
+
+
+def _id_in_conf(model: str) -> str | None:
+    """The folder or hub id that ``conf/model/<model>.yaml`` names; None without such a file."""
+    from omegaconf import DictConfig, OmegaConf
+
+    from harness.config import CONF
+
+    path = CONF / "model" / f"{model}.yaml"
+    if "/" in model or not path.is_file():
+        return None
+    settings = OmegaConf.load(path)
+    stated = settings.get("id") if isinstance(settings, DictConfig) else None
+    return str(stated) if stated and stated != model else None
 
 
 def _cached_on_hub(model: str) -> Path | None:

@@ -57,6 +57,21 @@ def test_lora_counts_as_peft_does(tiny_model_folder):
     assert shape_of(str(tiny_model_folder)).lora_parameters(4) == trained
 
 
+def test_a_model_of_conf_is_found_where_its_file_says(tiny_model_folder, tmp_path, monkeypatch):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text(f"source: local\nid: {tiny_model_folder}\n")
+    monkeypatch.setattr("harness.config.CONF", tmp_path)
+    assert shape_of("mine").parameters == shape_of(str(tiny_model_folder)).parameters
+
+
+def test_a_cached_hub_id_is_read_and_nothing_is_fetched(tiny_model_folder, monkeypatch):
+    cached = {"me/tiny": str(tiny_model_folder / "config.json")}
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda name, _: cached.get(name))
+    assert shape_of("me/tiny").name == "tiny"
+    with pytest.raises(ConfigError, match="or a hub id that is cached here"):
+        shape_of("me/other")
+
+
 def test_what_a_config_leaves_unsaid_follows_the_family():
     shape = from_config(LLAMA, "x", "x")
     assert (shape.head_dim, shape.tied, shape.positions) == (2, False, None)

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.arguments import refusing
+from harness.economics.plan.options import parser
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
-    from harness.economics.plan.devices import Terms
     from harness.economics.plan.planning import Asked
     from harness.economics.plan.retrieval import Retrieval
     from harness.economics.plan.serving import Serving
+    from harness.economics.plan.terms import Terms
     from harness.economics.plan.training import Training
 
 HELP = """\
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str]) -> int:
     if "--help" in arguments or "-h" in arguments:
         print(HELP)
         return 0
-    asked = _parser().parse_args(list(arguments))
+    asked = parser().parse_args(list(arguments))
     if asked.check:
         if asked.model:
             raise ConfigError("--check takes results and no MODEL: the rows say which model it was")
@@ -198,7 +198,7 @@ def _retrieval(asked: argparse.Namespace) -> Retrieval | None:
 
 def _terms(asked: argparse.Namespace) -> tuple[Terms, float, list[str]]:
     """Money and carbon as stated, the PUE, and a line for each stated figure."""
-    from harness.economics.plan.devices import Terms
+    from harness.economics.plan.terms import Terms
     from harness.economics.stated import assumptions, embodied_of, load_cost, prices_of
     from harness.metering.grid import grid_of
 
@@ -227,71 +227,3 @@ def _device_lines(catalogue: Path | None) -> list[str]:
             for name, figure in device.figures.items()
         ]
     return lines
-
-
-def _count(text: str) -> int:
-    """A whole number, which may be written 1e6."""
-    value = float(text)
-    if value != int(value):
-        raise ValueError
-    return int(value)
-
-
-_count.__name__ = "number"  # what argparse calls it in its message
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("harness plan", add_help=False, allow_abbrev=False)
-    refusing(parser, "plan")
-    parser.add_argument("model", nargs="?")
-    parser.add_argument("--check", nargs="+", type=Path)
-    for flag in ("--no-time", "--devices", "--serve", "--checkpointing", "--json"):
-        parser.add_argument(flag, action="store_true")
-    for flag in ("--train", "--trained-dtype", "--cost"):
-        parser.add_argument(flag)
-    for flag in ("--device", "--assume"):
-        parser.add_argument(flag, action="append", default=[])
-    parser.add_argument("--catalogue", type=Path)
-    words = {
-        "--train-dtype": "bfloat16",
-        "--optimiser": "adamw",
-        "--attention": "sdpa",
-        "--format": "bfloat16",
-        "--kv-format": "bfloat16",
-        "--encoder": "minilm",
-        "--encoder-dtype": "float32",
-        "--index": "flat",
-    }
-    for flag, default in words.items():
-        parser.add_argument(flag, default=default)
-    counts = {
-        "--rank": 16,
-        "--example-tokens": 512,
-        "--micro-batch": 1,
-        "--concurrency": 1,
-        "--prompt-tokens": 512,
-        "--answer-tokens": 64,
-        "--context": None,
-        "--passages": None,
-        "--passage-tokens": 128,
-        "--top-k": 3,
-        "--most": 8,
-    }
-    for flag, count in counts.items():
-        parser.add_argument(flag, type=_count, default=count)
-    amounts = {
-        "--examples": None,
-        "--mean-tokens": None,
-        "--epochs": 1.0,
-        "--loss-share": 1.0,
-        "--within-hours": None,
-        "--queries": None,
-        "--demand": None,
-        "--mfu": 0.3,
-        "--bandwidth-share": 0.6,
-        "--memory-share": 0.9,
-        "--power-share": 1.0,
-    }
-    for flag, amount in amounts.items():
-        parser.add_argument(flag, type=float, default=amount)
-    return parser

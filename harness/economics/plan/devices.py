@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from harness.economics.carbon import Embodied
 from harness.economics.checks import checked_positive, checked_pue, checked_share
 from harness.economics.memory import (
     Accelerator,
@@ -16,9 +15,8 @@ from harness.economics.memory import (
 )
 from harness.economics.plan.catalogue import Device
 from harness.economics.plan.process import process_bytes
-from harness.economics.prices import OwnedDevice, Prices, machine_cost
+from harness.economics.plan.terms import Terms, carbon, money
 from harness.errors import ConfigError
-from harness.metering.grid import Grid
 
 
 @dataclass(frozen=True)
@@ -48,21 +46,6 @@ class Assumed:
         checked_pue(self.pue)
         if self.most < 1:
             raise ConfigError(f"--most is {self.most}; it is at least 1")
-
-
-@dataclass(frozen=True)
-class Terms:
-    """Money and carbon, as far as they are stated.
-
-    Attributes:
-        machine: whether the prices of a machine are those of the device: it is the only one asked
-            about.
-    """
-
-    prices: Prices = field(default_factory=Prices)
-    grid: Grid | None = None
-    embodied: Embodied | None = None
-    machine: bool = False
 
 
 @dataclass(frozen=True)
@@ -234,7 +217,7 @@ def _fit(
     machine_kwh = None
     if hours is not None and watts is not None and count is not None:
         machine_kwh = watts * assumed.power_share * count * hours / 1000
-    usd, usd_of = _money(device, terms, seconds, count, machine_kwh, assumed.pue)
+    usd, usd_of = money(device, terms, seconds, count, machine_kwh, assumed.pue)
     return Fit(
         device=device,
         needed_bytes=needed,
@@ -246,45 +229,9 @@ def _fit(
         kwh=None if machine_kwh is None else machine_kwh * assumed.pue,
         usd=usd,
         usd_of=usd_of,
-        kg=_carbon(terms, machine_kwh, seconds, count, assumed.pue),
+        kg=carbon(terms, machine_kwh, seconds, count, assumed.pue),
         tokens_per_second=tokens,
     )
-
-
-def _money(
-    device: Device,
-    terms: Terms,
-    seconds: float | None,
-    count: int | None,
-    kwh: float | None,
-    pue: float,
-) -> tuple[float | None, str]:
-    """US$ and what for: the catalogue's rent, else the stated machine, else electricity."""
-    rent, prices = device.get("usd_per_hour"), terms.prices
-    if seconds is None or count is None:
-        return None, ""
-    if rent is not None:
-        return seconds / 3600 * count * rent, "rent"
-    owned = isinstance(prices.device, OwnedDevice)
-    if terms.machine and prices.device is not None and not (owned and prices.electricity is None):
-        usd = machine_cost(prices, seconds * count, kwh)
-        return usd, "purchase and electricity" if owned else "rent"
-    if prices.electricity is not None and kwh is not None:
-        return kwh * pue * prices.electricity.value, "electricity"
-    return None, ""
-
-
-def _carbon(
-    terms: Terms, kwh: float | None, seconds: float | None, count: int | None, pue: float
-) -> float | None:
-    """kg CO2e of the electricity, and of making the machine where that is stated of it."""
-    if terms.grid is None:
-        return None
-    operational = terms.grid.emissions_kg(kwh, pue)
-    if operational is None or seconds is None or count is None:
-        return None
-    made = terms.embodied.kg(seconds * count) if terms.machine and terms.embodied else 0.0
-    return operational + made
 
 
 def _accelerator(device: Device, dtype: str) -> Accelerator:

@@ -11,7 +11,6 @@ from harness.economics.plan.devices import (
     Assumed,
     Fit,
     QueryWork,
-    Terms,
     fit_serving,
     fit_training,
 )
@@ -31,12 +30,14 @@ from harness.economics.plan.serving import (
     weight_bytes,
 )
 from harness.economics.plan.shape import Shape
+from harness.economics.plan.terms import Terms
 from harness.economics.plan.training import (
     Training,
     trained_parameters,
     training_bytes,
     training_flop,
 )
+from harness.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,12 @@ def _train(asked: Asked, training: Training) -> Work:
     if asked.examples is not None:
         checked_positive(asked.examples, "--examples")
         checked_positive(asked.epochs, "--epochs")
-        mean = training.tokens if asked.mean_tokens is None else asked.mean_tokens
+        mean = float(training.tokens) if asked.mean_tokens is None else asked.mean_tokens
+        if checked_positive(mean, "--mean-tokens") > training.tokens:
+            raise ConfigError(
+                f"--mean-tokens is {mean:g}, above the {training.tokens} of the longest "
+                "(--example-tokens)"
+            )
         flop = training_flop(asked.shape, training, asked.examples * mean * asked.epochs)
     fits = [
         fit_training(

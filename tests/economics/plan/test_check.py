@@ -9,7 +9,8 @@ import pytest
 from harness.cli import main
 from harness.economics.plan import check as checking
 from harness.economics.plan.calibration import Pace
-from harness.economics.plan.check import check, check_as_text, training_of
+from harness.economics.plan.check import check, check_as_text
+from harness.economics.plan.predicted import training_of
 from harness.economics.plan.process import HELD, PROCESS_BYTES
 from harness.errors import RecordError
 from harness.recorded import settings_of

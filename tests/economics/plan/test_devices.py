@@ -5,12 +5,12 @@ from harness.economics.plan.catalogue import Device
 from harness.economics.plan.devices import (
     Assumed,
     QueryWork,
-    Terms,
     device_bytes,
     fit_serving,
     fit_training,
 )
 from harness.economics.plan.process import HELD, PROCESS_BYTES
+from harness.economics.plan.terms import Terms
 from harness.economics.prices import Figure, OwnedDevice, Prices, RentedDevice
 from harness.errors import ConfigError
 from harness.metering.grid import Grid

@@ -41,7 +41,6 @@ def test_lora_on_bfloat16_weights_trained_in_float32_is_the_published_formula():
 
 
 def test_qlora_takes_4127_bits_of_a_linear_weight():
-    # 65B parameters took 780 GB to fine-tune in 16 bits and less than 48 GB so (arXiv:2305.14314)
     parts = training_bytes(LLAMA, Training(method="qlora"))
     rest = 2 * (LLAMA.parameters - LLAMA.linear)
     largest = 2 * 4096 * 11008

@@ -10,7 +10,7 @@ a tokenizer, before any weights: measured on Linux x86_64, Python 3.11."""
 
 HELD = 1.8
 """Resident bytes for a byte of short-lived tensors. Activations of batches of different lengths
-come and go on the heap, and glibc keeps what it freed in pieces: 1.7 to 1.9 times the tensors after
+come and go on the heap, and glibc keeps what it freed in pieces: 1.7 to 1.8 times the tensors after
 ten training steps with SmolLM2-135M. A GPU's caching allocator rounds far less; there it is 1."""
 
 SHORT_LIVED = ("activations", "logits", "working", "growing kv cache")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.adapters.config import AdapterConfig
 from harness.adapters.examples import IGNORED, Example
-from harness.adapters.train import TrainingSummary, train
+from harness.adapters.train import train
 from harness.metering.device import choose_device, synchronise
 from harness.models.config import ModelConfig
 from harness.models.language_model import LanguageModel
@@ -22,21 +22,40 @@ from harness.sweep.turns import turns_on
 logger = logging.getLogger(__name__)
 
 SECONDS = 10.0
-"""What the timed steps are to take together, after one step that warms up."""
+"""What the timed steps are to take together, after a training of one step."""
 
-LEAST_STEPS = 2
+LEAST_STEPS = 3
 SPREAD = 0.15
 """Lengths are spread evenly so far around their mean, so that batches are padded as real ones."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds that training takes for each token without padding.
+    """Seconds of a training: what it begins with, and each token without padding.
 
-    Attributes:
-        cpu_seconds: of all threads; on a CPU they do not grow with what else runs there.
+    Fields that begin with ``cpu_`` are of all threads; on a CPU they do not grow with what else
+    runs there.
     """
 
+    begin: float
+    token: float
+    cpu_begin: float
+    cpu_token: float
+
+    def seconds(self, tokens: float) -> float:
+        """Of a training on so many tokens."""
+        return self.begin + tokens * self.token
+
+    def cpu_seconds(self, tokens: float) -> float:
+        """CPU seconds of a training on so many tokens."""
+        return self.cpu_begin + tokens * self.cpu_token
+
+
+@dataclass(frozen=True)
+class _Spent:
+    """What some training steps took."""
+
+    tokens: int
     seconds: float
     cpu_seconds: float
 
@@ -44,7 +63,7 @@ class Pace:
 def training_pace(
     model: ModelConfig, adapter: AdapterConfig, mean_tokens: float, loss_share: float
 ) -> Pace:
-    """What a token of training costs on this device, measured in some ten seconds.
+    """What training costs on this device, measured in some ten seconds.
 
     The loop is that of a real run (``harness.adapters.train``), with its number format, attention,
     batch sizes and adapter. What it trains is thrown away, and nothing is stored.
@@ -63,36 +82,47 @@ def training_pace(
         adapter, epochs=1, early_stopping_patience=None, checkpoint_steps=0, processes=1
     )
 
-    def once(steps: int) -> tuple[TrainingSummary, Pace]:
+    def once(steps: int) -> _Spent:
         weights = load_weights(files, model.train_dtype, model.train_attention, device)
         weights.requires_grad_(False)
         loaded = LanguageModel(weights, tokenizer, model, files.identity)
-        spent = Pace(0.0, 0.0)
+        seconds = cpu_seconds = 0.0
 
         def timed(loop: Callable[[], None]) -> None:
-            nonlocal spent
+            nonlocal seconds, cpu_seconds
             synchronise(device)
             wall, cpu = time.perf_counter(), time.process_time()
             loop()
             synchronise(device)
-            spent = Pace(
-                spent.seconds + time.perf_counter() - wall,
-                spent.cpu_seconds + time.process_time() - cpu,
-            )
+            seconds += time.perf_counter() - wall
+            cpu_seconds += time.process_time() - cpu
 
         examples = made_examples(
             steps * adapter.batch_size, mean_tokens, loss_share, len(tokenizer)
         )
         with tempfile.TemporaryDirectory() as folder:
             summary = train(loaded, adapter, examples, [], 0, Path(folder), timed)
-        return summary, spent
+        return _Spent(summary.tokens, seconds, cpu_seconds)
 
     with turns_on(device)():
-        _, warming = once(1)
-        steps = max(LEAST_STEPS, math.floor(SECONDS / warming.seconds))
+        one = once(1)
+        steps = max(LEAST_STEPS, math.floor(SECONDS / one.seconds))
         logger.info("calibrating: %d training steps of %s", steps, model.name)
-        summary, spent = once(steps)
-    return Pace(spent.seconds / summary.tokens, spent.cpu_seconds / summary.tokens)
+        many = once(steps)
+    begin, token = _line(one.tokens, one.seconds, many.tokens, many.seconds)
+    cpu_begin, cpu_token = _line(one.tokens, one.cpu_seconds, many.tokens, many.cpu_seconds)
+    return Pace(begin, token, cpu_begin, cpu_token)
+
+
+def _line(few: int, short: float, many: int, long: float) -> tuple[float, float]:
+    """What a training begins with, and each token, from a short and a longer one.
+
+    Where the longer one took no longer, by a busy moment, all of it counts for its tokens.
+    """
+    token = (long - short) / (many - few)
+    if token <= 0 or short < few * token:
+        return 0.0, long / many
+    return short - few * token, token
 
 
 def made_examples(

@@ -141,16 +141,18 @@ def _time(row: Row, pace: Callable[[Config, float, float], Pace]) -> list[Compar
     if config is None or config.model.device != "cpu" or one is None:
         measured.pop("train_cpu_seconds", None)
     tokens = positive(row, "trained_tokens")
-    each = {
-        "train_seconds": one and one.seconds,
-        "train_cpu_seconds": one and one.cpu_seconds,
-    }
+    predicted = {}
+    if one is not None and tokens is not None:
+        predicted = {
+            "train_seconds": one.seconds(tokens),
+            "train_cpu_seconds": one.cpu_seconds(tokens),
+        }
     return [
         Comparison(
             run_id=str(row["run_id"]),
             arm=str(row["arm"]),
             quantity=name,
-            predicted=tokens * cost if tokens is not None and (cost := each[name]) else None,
+            predicted=predicted.get(name),
             measured=value,
             note=note if name == "train_seconds" else "",
         )
@@ -175,7 +177,7 @@ def _check_device(row: Row, config: Config) -> None:
 
 
 def _calibrating() -> Callable[[Config, float, float], Pace]:
-    """What a token of a run's training costs here; trainings that are alike are timed once."""
+    """What a run's training costs here; trainings that are alike are timed once."""
     known: dict[str, Pace] = {}
 
     def pace(config: Config, tokens: float, share: float) -> Pace:

@@ -21,7 +21,7 @@ def test_every_example_has_a_prompt_and_an_answer():
 
 
 def test_as_many_steps_are_timed_as_take_ten_seconds(tiny_model_folder, own_cache, monkeypatch):
-    """A step takes 2 s of a false clock and 3 s of two threads together."""
+    """Beginning takes 1 s of a false clock and a step 2; of two threads together none and 3."""
     clock = {"wall": 0.0, "cpu": 0.0}
     ran: list[int] = []
 
@@ -30,7 +30,7 @@ def test_as_many_steps_are_timed_as_take_ten_seconds(tiny_model_folder, own_cach
         ran.append(steps)
 
         def loop() -> None:
-            clock["wall"] += 2 * steps
+            clock["wall"] += 1 + 2 * steps
             clock["cpu"] += 3 * steps
 
         measured(loop)
@@ -41,8 +41,15 @@ def test_as_many_steps_are_timed_as_take_ten_seconds(tiny_model_folder, own_cach
     monkeypatch.setattr(calibration.time, "perf_counter", lambda: clock["wall"])
     monkeypatch.setattr(calibration.time, "process_time", lambda: clock["cpu"])
     model = settings(tiny_model_folder, own_cache, "lora", adapter=LORA).model
-    assert training_pace(model, LORA, 20, 0.2) == Pace(seconds=0.02, cpu_seconds=0.03)
-    assert ran == [1, 5]
+    assert training_pace(model, LORA, 20, 0.2) == Pace(1, 0.02, 0, 0.03)
+    assert ran == [1, 3]
+
+
+def test_a_busy_moment_in_the_short_training_makes_no_negative_time():
+    assert calibration._line(100, 5.0, 300, 4.5) == (0.0, 0.015)
+    # nor one in the long training a negative beginning: 100 tokens took 1 s, 300 took 9
+    assert calibration._line(100, 1.0, 300, 9.0) == (0.0, 0.03)
+    assert calibration._line(100, 3.0, 300, 7.0) == (1.0, 0.02)
 
 
 @pytest.mark.parametrize("kind", ["lora", "full"])
@@ -54,5 +61,6 @@ def test_the_very_training_is_timed_and_nothing_is_left(
     monkeypatch.setattr(calibration, "SECONDS", 0.05)
     model = settings(tiny_model_folder, own_cache, "lora", adapter=LORA).model
     pace = training_pace(model, replace(LORA, kind=kind), 20, 0.2)
-    assert 0 < pace.seconds < 1 and pace.cpu_seconds > 0
+    assert 0 < pace.token < 1 and pace.cpu_token > 0
+    assert pace.seconds(10) == pace.begin + 10 * pace.token
     assert not (own_cache / "store" / "adapter").exists()

@@ -44,12 +44,12 @@ def folder(made, tmp_path, own_cache) -> Path:
 
 @pytest.fixture
 def paces(monkeypatch) -> list[tuple]:
-    """Calibrations that were asked for; each says .5 s and .75 CPU seconds a token."""
+    """Calibrations asked for; each says 3 s and .5 a token, 2 CPU seconds and .75 a token."""
     asked = []
 
     def pace(*about):
         asked.append(about)
-        return Pace(seconds=0.5, cpu_seconds=0.75)
+        return Pace(begin=3, token=0.5, cpu_begin=2, cpu_token=0.75)
 
     monkeypatch.setattr("harness.economics.plan.calibration.training_pace", pace)
     return asked
@@ -102,9 +102,9 @@ def test_memory_and_time_of_finished_runs_are_held_against_what_was_measured(fol
         assert one.measured == row[one.quantity]
         assert one.error == pytest.approx(one.predicted / one.measured - 1)
         if one.quantity == "train_seconds":
-            assert one.predicted == row["trained_tokens"] * 0.5
+            assert one.predicted == 3 + row["trained_tokens"] * 0.5
         if one.quantity == "train_cpu_seconds":
-            assert one.predicted == row["trained_tokens"] * 0.75
+            assert one.predicted == 2 + row["trained_tokens"] * 0.75
 
 
 def test_trainings_that_are_alike_are_calibrated_once(folder, paces):

@@ -189,6 +189,12 @@ _COUNTS: tuple[_Entry, ...] = (
     ("n_clusters", "int", "", "entities they ask about, which intervals are clustered by"),
     ("by_bucket", "json", "", "popularity bucket -> measure -> mean, low, high, n"),
     ("metric_versions", "json", "", "measure -> version of its definition"),
+    (
+        "similarity_encoder",
+        "str",
+        "",
+        "sentence encoder of embedding_similarity; empty: not measured",
+    ),
 )
 
 _TOTALS: tuple[_Entry, ...] = (

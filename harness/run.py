@@ -25,6 +25,7 @@ from harness.measures.forgetting import Forgetting, load_probes
 from harness.measures.index_recall import measure_index_recall
 from harness.measures.probing import measure_forgetting
 from harness.measures.retrieval import retrieval_scores
+from harness.measures.similarity import fetch_encoder, measure_similarity, similarity_values
 from harness.metering.codecarbon_source import open_energy_source
 from harness.metering.device import choose_device, device_description
 from harness.metering.energy import (
@@ -167,11 +168,13 @@ def measure(
     relations = sorted({q.relation for q in task.test + task.validation if q.relation})
     items = load_probes(config.forgetting, relations)  # fetched, if need be, before long work
     items = probe_half(items, config.search)
+    fetch_encoder(config.measure)
+    turn = turns_on(device) if config.measure.exclusive else None
     with Meter(
         device,
         open_energy_source(config.cost, device, config.adapter.processes if config.adapter else 1),
         sample_seconds=config.cost.sample_seconds,
-        turn=turns_on(device) if config.measure.exclusive else None,
+        turn=turn,
     ) as meter:
         ledger = Ledger(meter, reuse=config.measure.reuse)
         if enter:
@@ -187,6 +190,8 @@ def measure(
         probed = measure_forgetting(method, items, config.forgetting)
     confidence = config.measure.confidence
     scores = [score(one, config.measure.answer_part) for one in answers.predictions]
+    with turn() if turn else nullcontext():  # another cell may be measured now
+        measure_similarity(config.measure, str(device), answers.predictions, scores)
     values = _accuracy(answers, scores, confidence)
     values |= _retrieval(config, answers, scores) | {"index_recall_at_k": index_recall}
     values |= _forgetting(probed.measures, by_construction=config.adapter is None)
@@ -212,6 +217,7 @@ def measure(
     values |= backends.row_values(
         config.model, answers.account, answers.predictions, str(values["device"])
     )
+    values |= similarity_values(config.measure, values.get("metric_versions") or metric_versions())
     return values, answers, scores, probed.items
 
 

@@ -46,6 +46,7 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
         "kl": {"weight": 0.0, "tokens": "answers"},
         "raft": {"gold_share": 0.8, "distractors": 4, "distractors_from": "random"},
     },
+    "measure": {"embedding_similarity": False},
     # Parts of keys alone, named as no group of settings is.
     "batching": {"batch_size": 64, "batch_tokens": 16384},
     "endpoint": {"limit_field": "max_tokens"},
@@ -65,4 +66,6 @@ def telling(group: str, settings: dict[str, Any]) -> dict[str, Any]:
         silent |= {"processes", "strategy"}  # one process has no strategy
     if group == "adapter" and settings.get("pairs", {}).get("generator") == "none":
         silent |= {"pairs"}  # without a generator, nothing is made
+    if group == "measure" and not settings.get("embedding_similarity"):
+        silent |= {"similarity_encoder"}  # encodes nothing then
     return {name: value for name, value in settings.items() if name not in silent}

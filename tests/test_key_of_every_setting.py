@@ -201,6 +201,13 @@ CHANGES: dict[str, dict[str, tuple[Any, str]]] = {
         "measure.confidence": (0.9, ""),  # computed from the stored answers
         "measure.reuse": (False, ""),
         "measure.exclusive": (True, ""),
+        "measure.embedding_similarity": (True, ""),  # computed from the stored answers, by:
+        "measure.similarity_encoder.query_prefix": ("query: ", ""),
+        "measure.similarity_encoder.passage_prefix": ("passage: ", ""),
+        "measure.similarity_encoder.normalise": (False, ""),
+        "measure.similarity_encoder.dtype": ("bfloat16", ""),
+        "measure.similarity_encoder.batch_size": (8, ""),
+        "measure.similarity_encoder.name": ("other", ""),
         "forgetting.text_tokens": (32, "probes"),
         "cost.energy": ("none", ALL),
         "cost.cpu_watts": (50.0, ALL),
@@ -256,6 +263,7 @@ ELSEWHERE = {
     *(f"model.{name}" for name in BYTES),  # the model's identity: a hash of what was loaded
     *(f"retriever.encoder.{name}" for name in BYTES if name != "base_url"),  # likewise
     *(f"retriever.rerank.{name}" for name in BYTES if name != "base_url"),
+    *(f"measure.similarity_encoder.{name}" for name in BYTES if name != "base_url"),
     "model.device",  # among the circumstances, by what it is
     *("forgetting.probes", "forgetting.items", "forgetting.texts"),  # the items: hashed
     *("experiment", "arm", "results", "tracking"),  # names and places

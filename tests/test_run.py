@@ -13,7 +13,11 @@ from harness import run as run_module
 from harness.adapters.config import AdapterConfig, KlConfig, RaftConfig, ReplayConfig
 from harness.config import Config
 from harness.errors import HarnessError, RecordError, TrainingError
-from harness.measures.config import ForgettingConfig, MeasureConfig
+from harness.measures.config import (
+    ForgettingConfig,
+    MeasureConfig,
+    SimilarityEncoderConfig,
+)
 from harness.metering.config import CostConfig
 from harness.models.config import ModelConfig
 from harness.predictions import read_predictions
@@ -26,6 +30,13 @@ from harness.tasks.config import CustomConfig, FictionalConfig
 
 LORA = AdapterConfig(rank=2, alpha=4, epochs=1, batch_size=8, learning_rate=1e-2)
 BM25 = RetrieverConfig(kind="bm25", top_k=1, chunk_tokens=40, chunk_overlap=4)
+
+
+UNLIKE = (
+    *("run_id", "config_hash", "created_at", "reused", "cold_start", "spent_seconds"),
+    *("spent_energy_kwh", "meter_overhead_share", "device_exclusive"),
+)
+"""What two rows of the same answers may differ in."""
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +89,39 @@ def test_a_frozen_arm_gives_a_row_and_a_prediction_a_question(config: Config):
     assert row["decode_tokens"] == sum(line["tokens_out"] for line in lines)
     assert sum(line["latency_seconds"] is not None for line in lines) == row["latency_n"] == 2
     assert row["latency_p95_seconds"] is None  # two requests have no 95th percentile
+
+
+def test_similarity_is_measured_on_request_and_charged_to_no_arm(
+    config: Config, tiny_encoder: Path
+):
+    plain = run(config)
+    assert plain["embedding_similarity"] is None
+    assert plain["similarity_encoder"] is None
+    encoder = SimilarityEncoderConfig(source="local", id=str(tiny_encoder), name="tiny")
+    measure = replace(config.measure, embedding_similarity=True, similarity_encoder=encoder)
+    asked = run(replace(config, measure=measure))
+    assert (asked["status"], asked["similarity_encoder"]) == ("ok", "tiny")
+    assert asked["reused"] == ["answers", "probes"]  # so a finished run can be measured by it
+    assert asked["spent_seconds"] == 0  # the encoder's time is in no phase
+    lines = read_predictions(config.folder() / "predictions" / f"{asked['run_id']}.jsonl")
+    own = [line["metrics"]["embedding_similarity"] for line in lines]
+    assert all(-1 <= value <= 1 for value in own)
+    assert asked["embedding_similarity"] == pytest.approx(sum(own) / 6)
+    assert asked["embedding_similarity_low"] < asked["embedding_similarity_high"]
+    assert asked["metric_versions"]["embedding_similarity"].startswith("1 by tiny ")
+    assert asked["run_id"] != plain["run_id"]
+    assert {name for name in plain if plain[name] != asked[name] and name not in UNLIKE} == {
+        *("embedding_similarity", "embedding_similarity_low", "embedding_similarity_high"),
+        *("similarity_encoder", "metric_versions"),
+    }
+
+
+def test_a_missing_encoder_is_known_before_any_long_work(config: Config, cache: Path):
+    encoder = SimilarityEncoderConfig(source="local", id="/nowhere")
+    measure = replace(config.measure, embedding_similarity=True, similarity_encoder=encoder)
+    row = run(replace(config, measure=measure))
+    assert "measure.similarity_encoder.id" in row["error"]
+    assert not list(cache.rglob("answers"))
 
 
 def test_null_is_not_zero(config: Config):

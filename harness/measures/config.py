@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from harness.errors import ConfigError, suggestion
+from harness.retrieval.config import EncoderConfig
 
 PROBE_NAMES = ("facts", "glosses", "text", "context")
+
+
+@dataclass
+class SimilarityEncoderConfig(EncoderConfig):
+    """Which sentence encoder measures answers: an ``EncoderConfig`` under another name.
+
+    Answers and gold answers are alike, so both get ``query_prefix``.
+    """
+
+    setting: ClassVar[str] = "measure.similarity_encoder"
 
 
 @dataclass
@@ -25,6 +37,9 @@ class MeasureConfig:
             were made before; the row says what was reused and reports what it first cost.
         exclusive: metered phases of all cells on a device take turns, so that none is measured
             while another computes; a sweep of several workers takes longer then.
+        embedding_similarity: also measure how near each answer's sentence embedding is to that of
+            the nearest gold answer.
+        similarity_encoder: the encoder of those embeddings, if they are measured.
     """
 
     primary: str | None = None
@@ -34,9 +49,11 @@ class MeasureConfig:
     latency_warmup: int = 2
     reuse: bool = True
     exclusive: bool = False
+    embedding_similarity: bool = False
+    similarity_encoder: SimilarityEncoderConfig = field(default_factory=SimilarityEncoderConfig)
 
     def __post_init__(self) -> None:
-        from harness.measures.definitions import ACCURACY
+        from harness.measures.definitions import ACCURACY, ON_REQUEST
 
         if self.answer_part not in ("whole", "first_line"):
             raise ConfigError(
@@ -47,6 +64,11 @@ class MeasureConfig:
             raise ConfigError(
                 f"measure.primary is '{self.primary}'; it is one of {', '.join(ACCURACY)}"
                 + suggestion(self.primary, list(ACCURACY))
+            )
+        if self.primary in ON_REQUEST:
+            raise ConfigError(
+                f"measure.primary is '{self.primary}', which is measured once all answers are "
+                "given and so can choose no top_k; name another (search.measure may be this one)"
             )
         if not 0.5 <= self.confidence < 1:
             raise ConfigError(

@@ -113,6 +113,12 @@ class Config:
                 f"prompt.context_budget_tokens={budget}, and a passage that does not fit is left "
                 "out; lower the first or raise the second"
             )
+        if self.adapter and self.adapter.raft.quote and self.measure.answer_part != "final":
+            raise ConfigError(
+                "adapter.raft.quote trains answers that begin with a quote: set "
+                "measure.answer_part=final, for all arms of the comparison, so that what follows "
+                "the quote is scored"
+            )
         for objective in (self.search.measure, self.search.second):
             if objective in ON_REQUEST and not getattr(self.measure, objective):
                 raise ConfigError(

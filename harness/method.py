@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from harness.adapters.examples import Example
+    from harness.adapters.raft import Quoted
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Method:
         self.index_artifact: Artifact | None = None
         self.adapter_artifact: Artifact | None = None
         self.made: Made | None = None
+        self.quoted: Quoted | None = None
         self._built: Retriever | None = None
         self._retriever: Retriever | None = None
         self._model: Model | None = None
@@ -196,7 +198,7 @@ class Method:
             config.pairs,
             self.task,
             generator,
-            lambda text: len(self.tokenizer(text, add_special_tokens=False)["input_ids"]),
+            self._count_tokens,
             self.ledger,
             self.circumstances,
         )
@@ -215,6 +217,7 @@ class Method:
             return
         if self.prepare() is None and config.pairs.on:
             return  # looked for, and not in the store: the ledger says so
+        self.quoted = self._quoted(config)
         own = method_keys.adapter_key(
             self.config,
             config,
@@ -227,6 +230,26 @@ class Method:
         work = store.work_folder("adapter", key)
         self.adapter_artifact = self.ledger.obtain(
             "adapter", key, lambda folder: self._train(config, folder, work)
+        )
+
+    def _quoted(self, config: AdapterConfig) -> Quoted | None:
+        """How the answers that are trained quote; None if they are not to.
+
+        Raises:
+            TrainingError: none does, or one is longer than an answer may be.
+        """
+        if not config.raft.quote or not self.task.train:
+            return None
+        from harness.adapters.data import training_questions
+        from harness.adapters.raft import raft_quoted
+
+        return raft_quoted(
+            config.raft,
+            self.passages,
+            training_questions(self.task),
+            self.config.seed,
+            self._count_tokens,
+            self.config.prompt.max_new_tokens,
         )
 
     @property
@@ -381,6 +404,9 @@ class Method:
         stored = self.ledger.obtain("replay", key, make).folder / "answers.json"
         texts = json.loads(stored.read_text(encoding="utf-8"))
         return [(prompt, text) for prompt, text in zip(prompts, texts, strict=True) if text]
+
+    def _count_tokens(self, text: str) -> int:
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _load_base(self, dtype: str, attention: str) -> LanguageModel:
         weights = load_weights(self.files, dtype, attention, self.device)

@@ -44,6 +44,7 @@ from harness.models.load import ModelFiles, locate, one_line
 from harness.pairs.report import made_values, write_training_data
 from harness.predictions import write_predictions
 from harness.probe_items import ProbeLine, write_probe_items
+from harness.quotes import quoting_of
 from harness.record import prepare_table, put_row
 from harness.row import Row, interval_cells, new_row
 from harness.search.choice import chosen_settings
@@ -193,13 +194,18 @@ def measure(
     with turn() if turn else nullcontext():  # another cell may be measured now
         measure_similarity(config.measure, str(device), answers.predictions, scores)
     values = _accuracy(answers, scores, confidence)
+    quoting = quoting_of(answers.predictions) if config.measure.answer_part == "final" else None
+    if quoting:
+        values |= quoting.values()
     values |= _retrieval(config, answers, scores) | {"index_recall_at_k": index_recall}
     values |= _forgetting(probed.measures, by_construction=config.adapter is None)
     values |= _training(method)
     values |= _cost(config, ledger, answers, method)
     said = backends.row_notes(answers.account, answers.predictions)
     half = HALF_NOTE if probed.items and halved(config.search) else None
-    notes = [*method.task.notes, method.training.get("note"), half, *said]
+    quoted = method.quoted.note() if method.quoted else None
+    left_open = quoting.note(len(answers.predictions)) if quoting else None
+    notes = [*method.task.notes, method.training.get("note"), quoted, left_open, half, *said]
     values |= {
         "split_sha256": task.test_sha256(),
         "corpus_sha256": task.corpus_sha256(),
@@ -341,6 +347,7 @@ def _training(method: Method) -> dict[str, Any]:
         **made_values(method.made),
         "training_data": "pairs" if method.task.train else "text",
         "training_pairs": told["examples"],
+        "raft_quoting": method.quoted.quoting if method.quoted else None,
         "train_processes": told["processes"],
         "trained_tokens": told["tokens"],
         "trained_steps": told["steps"],

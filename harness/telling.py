@@ -46,6 +46,7 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
         "kl": {"weight": 0.0, "tokens": "answers"},
         "raft": {"gold_share": 0.8, "distractors": 4, "distractors_from": "random"},
     },
+    "adapter.raft": {"quote": False},  # later than the rest of its group
     "measure": {"embedding_similarity": False},
     # Parts of keys alone, named as no group of settings is.
     "batching": {"batch_size": 64, "batch_tokens": 16384},
@@ -53,12 +54,17 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
 }
 """Group of settings -> setting -> the value that means what was done before it was there.
 
-A nested group is given as the dictionary of all its values.
+A nested group that came as a whole is given as the dictionary of all its values then; what came to
+it later has an entry of its own.
 """
 
 
 def telling(group: str, settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of a group ("adapter", "prompt", …) without those that say nothing."""
+    settings = {
+        name: telling(f"{group}.{name}", value) if isinstance(value, dict) else value
+        for name, value in settings.items()
+    }
     silent = {
         name for name, value in ADDED_LATER.get(group, {}).items() if settings.get(name) == value
     }

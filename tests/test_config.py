@@ -140,6 +140,14 @@ def test_a_search_by_a_measure_on_request_needs_it(objective: str, composer: Com
     config_of(composer, search, "measure.embedding_similarity=true")
 
 
+def test_answers_that_quote_are_scored_by_what_follows_the_quote(composer: Composer):
+    config = config_of(composer, "method=raft_quote")
+    assert config.adapter is not None
+    assert (config.adapter.raft.quote, config.measure.answer_part) == (True, "final")
+    with pytest.raises(ConfigError, match=r"set measure.answer_part=final"):
+        config_of(composer, "method=raft_quote", "measure.answer_part=whole")
+
+
 def test_training_with_passages_needs_a_retriever(composer: Composer):
     overrides = ["method=rag_lora_passages"]
     assert config_of(composer, *overrides).adapter.train_passages == "retrieved"

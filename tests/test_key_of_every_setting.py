@@ -12,7 +12,7 @@ import torch
 from harness import method_keys
 from harness.adapters.config import AdapterConfig, RaftConfig, ReplayConfig
 from harness.config import Config
-from harness.measures.config import ForgettingConfig
+from harness.measures.config import ForgettingConfig, MeasureConfig
 from harness.metering.config import CostConfig
 from harness.models.backends import key_of
 from harness.models.config import ModelConfig
@@ -107,6 +107,10 @@ BASES: dict[str, Config] = {
     "raft": Config(
         arm="a", task=FictionalConfig(), model=MODEL, retriever=RetrieverConfig(kind="bm25"),
         adapter=AdapterConfig(train_passages="raft"),
+    ),
+    "raft final": Config(
+        arm="a", task=FictionalConfig(), model=MODEL, retriever=RetrieverConfig(kind="bm25"),
+        adapter=AdapterConfig(train_passages="raft"), measure=MeasureConfig(answer_part="final"),
     ),
     "raft retrieved": Config(
         arm="a", task=FictionalConfig(), model=MODEL,
@@ -234,6 +238,7 @@ CHANGES: dict[str, dict[str, tuple[Any, str]]] = {
         "adapter.raft.distractors": (1, FITTED),
         "adapter.raft.distractors_from": ("retrieved", FITTED),
     },
+    "raft final": {"adapter.raft.quote": (True, FITTED)},
     "raft retrieved": {"retriever.rerank.candidates": (5, FITTED)},
     "bm25": {
         "retriever.bm25.k1": (0.9, "index answers"),

@@ -565,6 +565,29 @@ def test_raft_trains_on_passages_and_says_so(config: Config, distractors_from: s
     assert row["trained_tokens"] > plain["trained_tokens"]
 
 
+def test_raft_that_quotes_is_trained_and_scored_by_its_final_answers(config: Config):
+    raft = RaftConfig(gold_share=0.5, distractors=1, quote=True)
+    config = replace(
+        config,
+        arm="raft_quote",
+        retriever=BM25,
+        adapter=replace(LORA, train_passages="raft", raft=raft),
+        prompt=PromptConfig(max_new_tokens=80),
+        measure=replace(config.measure, answer_part="final"),
+    )
+    row = run(config)
+    assert row["status"] == "ok", row["error"]
+    assert 0 < row["raft_quoting"] <= row["training_pairs"] / 2
+    assert f"RAFT: {row['raft_quoting']} training answers quote their passage" in row["notes"]
+    assert row["quoting"] is not None  # an untrained model may not close a quote
+    assert row["quoting_verbatim"] <= row["quoting"]
+    short = run(replace(config, prompt=PromptConfig(max_new_tokens=4)))
+    assert "prompt.max_new_tokens=4 is too short" in short["error"]
+    plain = run(replace(config, adapter=None, retriever=None, arm="closed_book"))
+    assert plain["raft_quoting"] is None
+    assert plain["quoting"] == 0
+
+
 def test_rafts_passages_that_do_not_fit_the_prompt_are_refused(config: Config):
     adapter = replace(LORA, train_passages="raft", raft=RaftConfig(distractors=3))
     small = replace(config.prompt, context_budget_tokens=60)

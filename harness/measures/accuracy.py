@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.errors import ConfigError, suggestion
 from harness.measures.definitions import ACCURACY, MEASURES
+from harness.quotes import final_answer
 from harness.stats import Interval, mean_interval, share_interval
 from harness.types import Prediction, Question
 
@@ -19,6 +20,7 @@ Scores = dict[str, float]
 ANSWER_PARTS: dict[str, Callable[[str], str]] = {
     "whole": lambda text: text.strip(),
     "first_line": lambda text: text.strip().split("\n", 1)[0].strip(),
+    "final": final_answer,
 }
 
 # A refusal is an answer that *is* one of these ...

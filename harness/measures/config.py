@@ -8,6 +8,7 @@ from typing import ClassVar
 from harness.errors import ConfigError, suggestion
 from harness.retrieval.config import EncoderConfig
 
+ANSWER_PARTS = ("whole", "first_line", "final")
 PROBE_NAMES = ("facts", "glosses", "text", "context")
 
 
@@ -28,8 +29,8 @@ class MeasureConfig:
     Attributes:
         primary: the measure that validation maximises; null takes multiple_choice for questions
             with options and contains for others.
-        answer_part: part of the generated text that is scored, whole or first_line; the same
-            for all arms.
+        answer_part: part of the generated text that is scored: whole, first_line, or final (what
+            follows a quote, see adapter.raft.quote); the same for all arms.
         confidence: of the intervals in the record.
         latency_questions: test questions answered again one at a time, for latencies; 0 for none.
         latency_warmup: questions answered before those, not counted.
@@ -55,10 +56,11 @@ class MeasureConfig:
     def __post_init__(self) -> None:
         from harness.measures.definitions import ACCURACY, ON_REQUEST
 
-        if self.answer_part not in ("whole", "first_line"):
+        if self.answer_part not in ANSWER_PARTS:
             raise ConfigError(
-                f"measure.answer_part is '{self.answer_part}'; it is whole or first_line"
-                + suggestion(self.answer_part, ["whole", "first_line"])
+                f"measure.answer_part is '{self.answer_part}'; it is one of "
+                + ", ".join(ANSWER_PARTS)
+                + suggestion(self.answer_part, list(ANSWER_PARTS))
             )
         if self.primary is not None and self.primary not in ACCURACY:
             raise ConfigError(

@@ -178,6 +178,13 @@ _SETTINGS: tuple[_Entry, ...] = (
     ("train_dtype", "str", "", "number format in training"),
     ("train_attention", "str", "", "attention implementation in training"),
     ("max_new_tokens", "int", "tokens", "longest answer"),
+    (
+        "answer_part",
+        "str",
+        "",
+        "part of the answer that was scored; empty: the whole",
+        ("first_line", "final"),
+    ),
     ("adapter_merged", "bool", "", "whether the adapter was merged into the weights to answer"),
     ("device", "str", "", "where the model ran"),
     ("parity", "str", "", "whether retriever and training saw the same facts"),

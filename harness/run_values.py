@@ -34,11 +34,13 @@ NOT_THE_ARMS_COST = ("probe", "latency")
 def settings_values(config: Config) -> dict[str, Any]:
     """The settings that people filter and group by."""
     model, retriever, adapter = config.model, config.retriever, config.adapter
+    part = config.measure.answer_part
     settings: dict[str, Any] = {
         "dtype": model.dtype,
         "attention": model.attention,
         "max_new_tokens": config.prompt.max_new_tokens,
         "shots": config.prompt.shots or None,
+        "answer_part": None if part == "whole" else part,
     }
     added = config.task.distractors
     if added.source != "none":

@@ -97,6 +97,7 @@ def test_similarity_is_measured_on_request_and_charged_to_no_arm(
     plain = run(config)
     assert plain["embedding_similarity"] is None
     assert plain["similarity_encoder"] is None
+    assert plain["answer_part"] is None  # the whole, as rows of before say it
     encoder = SimilarityEncoderConfig(source="local", id=str(tiny_encoder), name="tiny")
     measure = replace(config.measure, embedding_similarity=True, similarity_encoder=encoder)
     asked = run(replace(config, measure=measure))
@@ -579,6 +580,7 @@ def test_raft_that_quotes_is_trained_and_scored_by_its_final_answers(config: Con
     assert row["status"] == "ok", row["error"]
     assert 0 < row["raft_quoting"] <= row["training_pairs"] / 2
     assert f"RAFT: {row['raft_quoting']} training answers quote their passage" in row["notes"]
+    assert row["answer_part"] == "final"
     assert row["quoting"] is not None  # an untrained model may not close a quote
     assert row["quoting_verbatim"] <= row["quoting"]
     short = run(replace(config, prompt=PromptConfig(max_new_tokens=4)))

@@ -90,6 +90,7 @@ class OverHttp:
         return {
             "api": self.endpoint.api,
             "limit_field": self.endpoint.limit_field,
+            "seed": self.endpoint.seed,
             "timeout_seconds": self.endpoint.timeout_seconds,
             "extra": dict(self.extra),
             "asked": sha256_of(list(self.asked)),

@@ -112,10 +112,12 @@ def _typed(line: Mapping[Any, Any], where: str) -> Row:
             f"{where}: its columns are not those of a load test; move the file away, or use the "
             "version of the harness that wrote it"
         )
+    if None in line.values():
+        raise RecordError(f"{where} is cut short; mend or remove it")
     return {name: _value(kind, line[name], f"{where}: {name}") for name, kind in COLUMNS.items()}
 
 
-def _value(kind: type, cell: str | None, where: str) -> Any:
+def _value(kind: type, cell: str, where: str) -> Any:
     if not cell:
         return None
     try:

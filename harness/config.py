@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from harness.adapters.config import AdapterConfig
 from harness.errors import ConfigError
 from harness.measures.config import ForgettingConfig, MeasureConfig
-from harness.metering.config import CostConfig
+from harness.metering.config import STATED_LATER, CostConfig
 from harness.models.backends import check_adapter
 from harness.models.config import ModelConfig, VllmConfig
 from harness.models.endpoint_config import EndpointConfig
@@ -180,12 +180,15 @@ def config_hash(config: Config) -> str:
 
     Left out are labels and paths (``LABELS``), since the same settings under another name are the
     same run, ``measure.reuse``, since reused work is what a new run would have made, and
-    ``adapter.checkpoint_steps``, since a resumed training gives the same weights. Seed and cost
-    assumptions stay in, since measures depend on them. Which process runs a cell, and in which turn
+    ``adapter.checkpoint_steps``, since a resumed training gives the same weights. Seed and what
+    energy is counted by stay in, since measures depend on them; prices and use, which are applied
+    when results are read, do not. Which process runs a cell, and in which turn
     (``sweep``, ``measure.exclusive``), is no part of it either.
     """
     settings: dict[str, Any] = asdict(config)
     del settings["sweep"], settings["measure"]["reuse"], settings["measure"]["exclusive"]
+    for block in STATED_LATER:
+        del settings["cost"][block]
     if settings["adapter"] is not None:
         del settings["adapter"]["checkpoint_steps"]
     search = settings.pop("search")

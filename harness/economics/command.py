@@ -17,12 +17,14 @@ usage: harness breakeven PATH --arm A --against B [OPTIONS]
 
 PATH is a runs.csv or the folder of an experiment.
 
-  --unit seconds          kwh, kgco2e or seconds
+  --unit seconds          seconds, kwh, kgco2e or usd
   --per query             query, or correct: per correct answer
   --accuracy exact_match  the measure that says what is correct
+  --cost NAME|FILE        prices, grid and PUE: a choice of conf/cost, or a YAML file
+  --assume NAME=VALUE     a figure over those of --cost, as in electricity_usd_per_kwh=0.3
   --seed 0                of the resampling
 
-Fixed: prepare, tune, index and train. Per query: retrieve, prefill and decode, over
+Fixed: prepare, index and train. Per query: retrieve, prefill and decode, over
 the test questions. A block is one seed. docs/economics.md explains the output.
 
 Example:
@@ -48,9 +50,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("path", type=Path)
     parser.add_argument("--arm", required=True)
     parser.add_argument("--against", required=True)
-    parser.add_argument("--unit", choices=("seconds", "kwh", "kgco2e"), default="seconds")
+    parser.add_argument("--unit", choices=("seconds", "kwh", "kgco2e", "usd"), default="seconds")
     parser.add_argument("--per", choices=("query", "correct"), default="query")
     parser.add_argument("--accuracy", default="exact_match")
+    parser.add_argument("--cost")
+    parser.add_argument("--assume", action="append", default=[])
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(list(arguments))
     print("\n".join(_lines(asked)))
@@ -60,6 +64,7 @@ def main(arguments: Sequence[str]) -> int:
 def _lines(asked: argparse.Namespace) -> list[str]:
     from harness.economics.resampling import FEW_BLOCKS, resampled_break_even
     from harness.economics.rows import UNITS, seed_blocks
+    from harness.economics.stated import load_cost
     from harness.measures.definitions import ACCURACY
     from harness.results import read_results
 
@@ -67,8 +72,9 @@ def _lines(asked: argparse.Namespace) -> list[str]:
         raise ConfigError(f"--accuracy is '{asked.accuracy}'; it is one of {', '.join(ACCURACY)}")
     per_correct = asked.per == "correct"
     frame = read_results([asked.path]).frame
+    cost = load_cost(asked.cost, asked.assume) if asked.cost or asked.assume else None
     blocks = seed_blocks(
-        frame, asked.arm, asked.against, asked.unit, asked.accuracy if per_correct else None
+        frame, asked.arm, asked.against, asked.unit, asked.accuracy if per_correct else None, cost
     )
     found = resampled_break_even(blocks, per_correct=per_correct, seed=asked.seed)
     if found is None:

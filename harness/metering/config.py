@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from harness.economics.config import BudgetConfig, HardwareConfig, PricesConfig, UseConfig
 from harness.errors import ConfigError
 
 ENERGY_MODES = ("auto", "none")
+
+STATED_LATER = ("prices", "hardware", "use", "budget")
+"""Blocks that are applied when results are read: no run depends on them."""
 
 
 @dataclass
@@ -28,6 +32,7 @@ class CostConfig:
         carbon_intensity_kg_per_kwh: kg CO2e per kWh, in place of the country's figure.
         pue: power usage effectiveness: facility energy over the machine's own.
         sample_seconds: how often hardware and memory are read in the background.
+        prices, hardware, use, budget: what results are priced by when they are read.
     """
 
     energy: str = "auto"
@@ -38,6 +43,10 @@ class CostConfig:
     carbon_intensity_kg_per_kwh: float | None = None
     pue: float = 1.0
     sample_seconds: float = 1.0
+    prices: PricesConfig = field(default_factory=PricesConfig)
+    hardware: HardwareConfig = field(default_factory=HardwareConfig)
+    use: UseConfig = field(default_factory=UseConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
 
     def __post_init__(self) -> None:
         if self.energy not in ENERGY_MODES:

@@ -4,7 +4,9 @@ import pytest
 from harness.columns import COLUMNS
 from harness.economics.breakeven import ArmCost
 from harness.economics.rows import arm_cost, seed_blocks
+from harness.economics.stated import load_cost
 from harness.errors import ConfigError
+from harness.metering.config import CostConfig
 
 BLANK = dict.fromkeys(COLUMNS)
 COMMON = BLANK | {
@@ -44,7 +46,7 @@ RAG = COMMON | {
 
 def test_fixed_and_per_query_cost_come_from_their_phases():
     assert arm_cost(LORA, "seconds", None) == ArmCost(100, 1)
-    assert arm_cost(RAG, "seconds", "exact_match") == ArmCost(20, 3, accuracy=0.5)
+    assert arm_cost(RAG, "seconds", "exact_match") == ArmCost(15, 3, accuracy=0.5)
 
 
 def test_energy_is_turned_into_emissions_as_the_rows_own_total_was():
@@ -63,7 +65,7 @@ def test_a_row_without_questions_has_no_cost_per_query():
 
 def test_rows_of_one_seed_make_a_block():
     frame = pd.DataFrame([LORA, RAG, LORA | {"seed": 1}])
-    assert seed_blocks(frame, "lora", "rag", "seconds", None) == [(ArmCost(100, 1), ArmCost(20, 3))]
+    assert seed_blocks(frame, "lora", "rag", "seconds", None) == [(ArmCost(100, 1), ArmCost(15, 3))]
 
 
 @pytest.mark.parametrize(
@@ -80,3 +82,37 @@ def test_rows_of_one_seed_make_a_block():
 def test_rows_that_cannot_be_set_against_each_other_are_refused(rows, message):
     with pytest.raises(ConfigError, match=message):
         seed_blocks(pd.DataFrame(rows), "lora", "rag", "seconds", None)
+
+
+def cost(**assumed) -> CostConfig:
+    stated = {"purchase_usd": 876, "life_years": 1, "utilisation": 0.1, **assumed}
+    return load_cost(None, [f"{name}={value}" for name, value in stated.items()])
+
+
+def test_money_is_device_time_and_electricity():
+    # 876 US$ over 876 hours of work are 1 US$ an hour; kWh at 0.5 US$ with a PUE of 2 cost 1 US$.
+    owned = cost(electricity_usd_per_kwh=0.5, pue=2)
+    found = arm_cost(LORA, "usd", None, owned)
+    assert found.fixed == pytest.approx(100 / 3600 + 10)
+    assert found.per_query == pytest.approx(1 / 3600 + 0.1)
+
+
+def test_money_without_a_price_says_which_is_missing():
+    with pytest.raises(ConfigError, match="price of the device"):
+        arm_cost(LORA, "usd", None)
+    with pytest.raises(ConfigError, match="price of electricity"):
+        arm_cost(LORA, "usd", None, cost())
+
+
+def test_emissions_at_another_place_are_of_its_grid_and_pue():
+    there = load_cost(None, ["pue=2", "carbon_intensity_kg_per_kwh=0.1"])
+    found = arm_cost(LORA, "kgco2e", None, there)
+    assert (found.fixed, found.per_query) == (pytest.approx(2), pytest.approx(0.02))
+
+
+def test_an_arm_at_an_endpoint_costs_its_bill_and_what_was_retrieved_here():
+    paid = RAG | {"api_cost_usd": 0.2, "retrieve_energy_kwh": 0}
+    found = arm_cost(paid, "usd", None, load_cost(None, ["hourly_usd=3.6"]))
+    assert found.per_query == pytest.approx((0.2 + 10 * 0.001) / 10)
+    bare = {name: None if name == "retrieve_seconds" else value for name, value in paid.items()}
+    assert arm_cost(bare, "usd", None, load_cost(None, ["hourly_usd=1"])).per_query == 0.02

@@ -1,0 +1,212 @@
+"""The cost settings that results are read with: loaded from ``conf/cost/``, and listed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from harness.economics.carbon import Budget, Embodied
+from harness.economics.config import Stated
+from harness.economics.prices import (
+    HOURS_A_YEAR,
+    ApiPrice,
+    Figure,
+    OwnedDevice,
+    Prices,
+    RentedDevice,
+)
+from harness.errors import ConfigError, suggestion
+from harness.metering.config import STATED_LATER, CostConfig
+from harness.metering.grid import grid_of
+
+UNITS = {
+    "electricity_usd_per_kwh": "US$/kWh",
+    "purchase_usd": "US$",
+    "hourly_usd": "US$/h",
+    "api_prompt_usd_per_million": "US$/1e6 tokens",
+    "api_cached_usd_per_million": "US$/1e6 tokens",
+    "api_output_usd_per_million": "US$/1e6 tokens",
+    "life_years": "years",
+    "utilisation": "share of the time",
+    "idle_watts": "W",
+    "embodied_kg": "kg CO2e",
+    "reserved_share": "share of the machine",
+    "queries_per_month": "queries/month",
+    "updates_per_month": "updates/month",
+    "changed_share": "share of the corpus",
+    "base_kg": "kg CO2e/year",
+    "rate": "share of the base year, each year",
+}
+"""Every figure that can be stated, and its unit."""
+
+PLACES: dict[str, type[float] | type[str]] = {
+    "pue": float,
+    "carbon_intensity_kg_per_kwh": float,
+    "country": str,
+}
+"""Settings of the place that change what a kWh emits and costs, not what was measured."""
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """One figure that a cost rests on."""
+
+    name: str
+    value: float
+    unit: str
+    source: str
+    date: str
+
+
+def load_cost(name: str | None = None, assumed: Sequence[str] = ()) -> CostConfig:
+    """The cost settings of ``conf/cost/<name>.yaml``, or of a YAML file of the user's.
+
+    Args:
+        name: a choice of ``cost``, or the path of a file with its settings; None: the default.
+        assumed: NAME=VALUE, over what the file says: a figure of ``UNITS`` or a place.
+
+    Raises:
+        ConfigError: there is no such file, it cannot be read, or a figure cannot be.
+    """
+    from harness.overrides import Composer
+
+    composer = Composer()
+    own = name is not None and (name.endswith((".yaml", ".yml")) or "/" in name)
+    choices = composer.choices("cost")
+    if name is not None and not own and name not in choices:
+        raise ConfigError(
+            f"--cost is '{name}'{suggestion(name, choices)}; it is one of {', '.join(choices)}, or "
+            "a YAML file"
+        )
+    cost = composer.compose(f"cost={'default' if own or name is None else name}").cost
+    try:
+        if own:
+            path = Path(str(name))
+            if not path.is_file():
+                raise ConfigError(f"--cost {path}: there is no such file")
+            told = OmegaConf.load(path)
+            if not isinstance(told, DictConfig):
+                raise ConfigError(
+                    f"--cost {path} holds no settings: it is written like conf/cost/*"
+                )
+            told.pop("defaults", None)
+            cost = OmegaConf.merge(cost, told)
+        for text in assumed:
+            key, value = _assumed(text)
+            if key == "country":  # a fixed intensity of the file would stand before it
+                cost.carbon_intensity_kg_per_kwh = None
+            OmegaConf.update(cost, key, value)
+        found = OmegaConf.to_object(cost)
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
+        full = getattr(error, "full_key", None)
+        where = f"cost.{full}" if full else str(name)
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"--cost: {where}: {line}") from error
+    assert isinstance(found, CostConfig)
+    return found
+
+
+def assumptions(cost: CostConfig) -> list[Assumption]:
+    """Every figure stated in ``cost``, and PUE and carbon intensity with where they are from."""
+    found = []
+    for block in STATED_LATER:
+        settings = getattr(cost, block)
+        for one in fields(settings):
+            stated = getattr(settings, one.name)
+            if isinstance(stated, Stated) and stated.value is not None:
+                unit = UNITS[one.name]
+                found.append(Assumption(one.name, stated.value, unit, stated.source, stated.date))
+    grid = grid_of(cost)
+    found.append(Assumption("pue", cost.pue, "facility over machine energy", "cost.pue", ""))
+    intensity = f"{grid.origin}: {grid.detail}"
+    found.append(
+        Assumption("carbon_intensity_kg_per_kwh", grid.kg_per_kwh, "kg CO2e/kWh", intensity, "")
+    )
+    return found
+
+
+def prices_of(cost: CostConfig) -> Prices:
+    """What ``cost`` states about money.
+
+    Raises:
+        ConfigError: a machine is owned, and its life or utilisation is not stated.
+    """
+    prices, hardware = cost.prices, cost.hardware
+    device: OwnedDevice | RentedDevice | None = None
+    purchase, hourly = figure(prices.purchase_usd), figure(prices.hourly_usd)
+    if purchase is not None:
+        life, used = figure(hardware.life_years), figure(hardware.utilisation)
+        if life is None or used is None:
+            missing = "life_years" if life is None else "utilisation"
+            raise ConfigError(
+                f"cost.prices.purchase_usd is stated, but not cost.hardware.{missing}: a purchase "
+                "is spread over the hours in which the machine works"
+            )
+        device = OwnedDevice(purchase, life, used)
+    elif hourly is not None:
+        device = RentedDevice(hourly)
+    prompt = figure(prices.api_prompt_usd_per_million)
+    output = figure(prices.api_output_usd_per_million)
+    api = None
+    if prompt is not None and output is not None:
+        api = ApiPrice(prompt, output, figure(prices.api_cached_usd_per_million))
+    pue = Figure(cost.pue, "cost.pue", _today())
+    return Prices(figure(prices.electricity_usd_per_kwh), device, pue, api)
+
+
+def embodied_of(cost: CostConfig) -> Embodied | None:
+    """What making the machine emitted; None if it, or the machine's life, is not stated."""
+    made, life = figure(cost.hardware.embodied_kg), figure(cost.hardware.life_years)
+    if made is None or life is None:
+        return None
+    share = cost.hardware.reserved_share.value
+    return Embodied(
+        made.value, life.value * HOURS_A_YEAR, made.source, 1.0 if share is None else share
+    )
+
+
+def budget_of(cost: CostConfig) -> Budget | None:
+    """The yearly allowance of emissions; None if none is stated."""
+    budget = cost.budget
+    if budget.base_kg.value is None or budget.rate.value is None or budget.base_year is None:
+        return None
+    return Budget(budget.base_year, budget.base_kg.value, budget.rate.value, budget.method_version)
+
+
+def figure(stated: Stated) -> Figure | None:
+    """The figure, checked; None if it is not stated."""
+    if stated.value is None:
+        return None
+    return Figure(stated.value, stated.source, stated.date)
+
+
+def _assumed(text: str) -> tuple[str, Any]:
+    """The setting that NAME=VALUE names, and its value."""
+    name, equals, value = text.partition("=")
+    known = [*UNITS, *PLACES]
+    if not equals or name not in known:
+        raise ConfigError(
+            f"--assume {text}{suggestion(name, known)}; it is NAME=VALUE, NAME one of "
+            f"{', '.join(known)}"
+        )
+    if PLACES.get(name) is str:
+        return name, value
+    try:
+        number = float(value)
+    except ValueError:
+        raise ConfigError(f"--assume {text}: '{value}' is no number") from None
+    if name in PLACES:
+        return name, number
+    block = next(block for block in STATED_LATER if hasattr(getattr(CostConfig(), block), name))
+    return f"{block}.{name}", {"value": number, "source": "the command line", "date": _today()}
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()

@@ -27,6 +27,7 @@ class _Curve:
     title: str
     axis: str
     log: bool = False
+    factor: float = 1.0
 
 
 CURVES = (
@@ -36,6 +37,7 @@ CURVES = (
     _Curve(
         "throughput", "throughput_requests_per_second", "Throughput", "answered requests a second"
     ),
+    _Curve("energy", "energy_kwh_per_request", "Energy", "energy of a request, mWh", factor=1e6),
 )
 
 
@@ -57,7 +59,7 @@ def _figure(curve: _Curve, rows: Sequence[Row]) -> Figure | None:
         {
             "series": _series(row),
             "rate": row["rate_per_second"],
-            "value": row[curve.column],
+            "value": row[curve.column] * curve.factor,
         }
         for row in rows
         if row[curve.column] is not None

@@ -39,6 +39,8 @@ finished run of that name; it answers in this process, one request after the oth
   --again               measure what is there already
   --results FOLDER      where the arms are (default: results)
   --rebuild             make again what was removed from the store
+  --cost NAME|FILE      prices from conf/cost/NAME.yaml or a file like it: US$ a request
+  --assume NAME=VALUE   a price, over what the file says; may be given several times
   --json                print rows as JSON lines
 
   --endpoint URL        an OpenAI-compatible address, such as http://127.0.0.1:8000/v1, is
@@ -84,17 +86,20 @@ def main(arguments: Sequence[str]) -> int:
     _check_combination(asked)
     from harness.load.charts import write_curves
     from harness.load.measure import measure
+    from harness.load.money import stated_prices, usd_per_request
     from harness.load.render import shown
     from harness.store_use import session
 
+    prices = stated_prices(asked.cost, asked.assume)
     rows, folders = [], set()
     with session():
         for target in _targets(asked, config):
             found = measure(target, config, asked.again)
-            for row in found if asked.json else ():
+            priced = [{**row, "usd_per_request": usd_per_request(row, prices)} for row in found]
+            for row in priced if asked.json else ():
                 print(json.dumps(row, ensure_ascii=False), flush=True)
             if not asked.json:
-                print(shown(found, config.knee), flush=True)
+                print(shown(priced, config.knee), flush=True)
                 print(f"rows: {target.table}\n", flush=True)
             rows += found
             folders.add(target.table.parent)
@@ -218,6 +223,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--rebuild", action="store_true")
+    parser.add_argument("--cost")
+    parser.add_argument("--assume", action="append", default=[])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--endpoint")
     parser.add_argument("--model")

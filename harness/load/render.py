@@ -15,6 +15,7 @@ EMPTY = "–"
 HEADINGS = (
     *("rate/s", "answered", "req/s", "tokens/s", "TTFT p50 s", "p95", "ms/token"),
     *("latency p50 s", "p95", "p99", "QoE", f"QoE ≥ {GOOD_QOE:g} %", "busy s/req", "mWh/req"),
+    "US$/1000 req",
 )
 
 
@@ -28,7 +29,10 @@ def shown(rows: Sequence[Row], factor: float) -> str:
 
 def _one(rows: Sequence[Row], length: int, factor: float) -> str:
     first = rows[0]
-    lines = [_title(first, length), *_grid([HEADINGS, *map(_cells, rows)])]
+    table = [HEADINGS, *map(_cells, rows)]
+    if all(row["usd_per_request"] is None for row in rows):
+        table = [line[:-1] for line in table]
+    lines = [_title(first, length), *_grid(table)]
     alone = max(row["alone_latency_seconds"] for row in rows)
     lines += [
         f"knee: {knee(rows, factor)[1]} (95th percentile of latency at most {factor:g} times the "
@@ -50,7 +54,7 @@ def _title(row: Row, length: int) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    def milli(name: str, factor: float) -> str:
+    def times(name: str, factor: float) -> str:
         return _figure(None if row[name] is None else row[name] * factor)
 
     return (
@@ -65,12 +69,13 @@ def _cells(row: Row) -> tuple[str, ...]:
                 "ttft_p95_seconds",
             )
         ),
-        milli("tpot_p50_seconds", 1e3),
+        times("tpot_p50_seconds", 1e3),
         *(_figure(row[f"latency_p{percent}_seconds"]) for percent in (50, 95, 99)),
         _figure(row["qoe_mean"]),
         f"{100 * row['qoe_good_share']:.0f}",
         _figure(row["busy_seconds_per_request"]),
-        milli("energy_kwh_per_request", 1e6),
+        times("energy_kwh_per_request", 1e6),
+        times("usd_per_request", 1e3),
     )
 
 

@@ -51,7 +51,7 @@ def test_two_arms_answer_the_same_requests_at_the_same_times(arms: Path, capsys)
         for rate in (40, 80)
     ]
     for row in rows:
-        assert set(row) == set(COLUMNS)
+        assert set(row) == {*COLUMNS, "usd_per_request"}
         assert (row["answered"], row["failed"], row["unanswered"]) == (3, 0, 0)
         # Forced: random weights would end where they like.
         assert row["tokens_out"] == 3 * row["answer_tokens"]
@@ -105,6 +105,15 @@ def test_the_terminal_shows_curve_knee_and_charts(arms: Path, capsys):
     drawn = (arms / "load" / "latency.svg").read_text()
     assert "rag, 2 tokens" in drawn
     assert "closed_book, 2 tokens" in drawn
+
+
+def test_prices_are_applied_to_what_is_there_and_kept_nowhere(arms: Path, capsys):
+    given = ("rag", "--results", str(arms), "--requests", "3", "--tokens", "2", "--rates", "40")
+    (row,) = rows_of(capsys, *given)
+    assert row["usd_per_request"] is None
+    (priced,) = rows_of(capsys, *given, "--assume", "hourly_usd=3600")
+    assert priced.pop("usd_per_request") == pytest.approx(row["window_seconds_per_request"])
+    assert priced == {name: row[name] for name in COLUMNS}
 
 
 def test_results_with_loads_are_read_as_before(arms: Path, capsys):

@@ -16,6 +16,7 @@ from harness.load.config import LoadConfig
 from harness.load.curve import measured, median_latency
 from harness.load.served import Driven, Request
 from harness.load.table import Row, put_row, read_table
+from harness.progress import bar
 from harness.types import sha256_of
 
 logger = logging.getLogger(__name__)
@@ -80,13 +81,14 @@ def measure(target: Target, config: LoadConfig, again: bool = False) -> list[Row
     kept = {} if again else {row["settings_sha256"]: row for row in read_table(target.table)}
     missing = [cell for cell in cells if cell.digest not in kept]
     if missing:
-        with target.open() as driver:
+        with target.open() as driver, bar(f"load on {target.about['arm']}", len(missing)) as done:
             alone: dict[int, float] = {}
             for cell in missing:
                 if cell.tokens not in alone:
                     alone[cell.tokens] = alone_latency(driver, config, cell.tokens)
                 row = _row(target, config, cell, driver, alone[cell.tokens])
                 kept[cell.digest] = row
+                done(1)
     return [kept[cell.digest] for cell in cells]
 
 
@@ -118,9 +120,6 @@ def alone_latency(driver: Driver, config: LoadConfig, tokens: int) -> float:
 
 
 def _row(target: Target, config: LoadConfig, cell: _Cell, driver: Driver, alone: float) -> Row:
-    logger.info(
-        "%s: %g a second, answers of %d tokens", target.about["arm"], cell.rate, cell.tokens
-    )
     schedule = [
         Request(number % driver.questions, seconds)
         for number, seconds in enumerate(config.arrivals(cell.rate))

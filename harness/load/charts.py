@@ -17,6 +17,9 @@ from harness.report.theme import SHAPES
 
 HEIGHT = 300
 
+ROOM = 1.15
+"""How far beyond the outermost points the axes go."""
+
 
 @dataclass(frozen=True)
 class _Curve:
@@ -42,15 +45,19 @@ CURVES = (
 
 
 def write_curves(folder: Path, rows: Sequence[Row]) -> list[Path]:
-    """Draw what is known of the rows, of any arms, as SVG files in ``folder``; their paths."""
+    """Draw what is known of the rows, of any arms, as SVG files in ``folder``; their paths.
+
+    A file of other rows, whose figure is not known of these, goes.
+    """
     written = []
     for curve in CURVES:
-        figure = _figure(curve, rows)
-        if figure is not None:
-            path = folder / f"{curve.name}.svg"
-            with replacing(path) as file:
-                file.write(to_svg(figure))
-            written.append(path)
+        figure, path = _figure(curve, rows), folder / f"{curve.name}.svg"
+        if figure is None:
+            path.unlink(missing_ok=True)
+            continue
+        with replacing(path) as file:
+            file.write(to_svg(figure))
+        written.append(path)
     return written
 
 
@@ -68,14 +75,18 @@ def _figure(curve: _Curve, rows: Sequence[Row]) -> Figure | None:
         return None
     left = len(rows) - len(points)
     names = list(dict.fromkeys(_series(row) for row in rows))
+    title = f"{curve.title} against rate"
+    caption = sentences(
+        "Poisson arrivals, the same for every arm; times count from the intended sending.",
+        f"{left} of {len(rows)} rates have no such figure." if left else "",
+    )
+    # The file stands alone, so the words go into it.
+    heading = {"text": title, "subtitle": caption, "anchor": "start"}
     return Figure(
         name=curve.name,
-        title=f"{curve.title} against rate",
-        caption=sentences(
-            "Poisson arrivals, the same for every arm; times count from the intended sending.",
-            f"{left} of {len(rows)} rates have no such figure." if left else "",
-        ),
-        chart=_chart(curve, points, names),
+        title=title,
+        caption=caption,
+        chart={**_chart(curve, points, names), "title": heading},
         alt=f"{curve.title} of {', '.join(names)} at {len({p['rate'] for p in points})} rates.",
     )
 
@@ -86,10 +97,14 @@ def _series(row: Row) -> str:
 
 
 def _chart(curve: _Curve, points: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
-    logarithmic = alt.Scale(type="log", padding=14)
-    along = alt.X("rate:Q", scale=logarithmic)
-    along = along.axis(title="requests a second", values=sorted({p["rate"] for p in points}))
-    scale = logarithmic if curve.log else alt.Scale(domainMin=0)
+    rates = sorted({point["rate"] for point in points})
+    across = alt.Scale(type="log", domain=[rates[0] / ROOM, rates[-1] * ROOM], nice=False)
+    along = alt.X("rate:Q", scale=across)
+    along = along.axis(title="requests a second", values=rates, format="~g")
+    most = max(point["value"] for point in points) * ROOM or 1.0
+    least = min(point["value"] for point in points) / ROOM
+    kind = {"type": "log"} if curve.log else {}
+    scale = alt.Scale(domain=[least if curve.log else 0, most], nice=False, **kind)
     up = alt.Y("value:Q", scale=scale, axis=alt.Axis(title=lines(curve.axis), tickCount=6))
     legend = alt.Legend(title=None, columns=columns(names))
     hue = alt.Color("series:N", scale=alt.Scale(domain=list(names)), sort=names, legend=legend)

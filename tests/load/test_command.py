@@ -100,6 +100,7 @@ def test_the_terminal_shows_curve_knee_and_charts(arms: Path, capsys):
     assert "rag, tiny, batches of up to 1: answers of 2 tokens, each forced to go on" in told
     assert "knee: below the tested rates (under 2000/s)" in told
     assert "expected: first token after 1 s, then 5.3 tokens/s" in told
+    assert (arms / "load" / "latency.svg").read_text().startswith("<svg")
     charts = sorted(path.name for path in (arms / "load").glob("*.svg"))
     assert charts == ["latency.svg", "latency_p50.svg", "qoe.svg", "throughput.svg"]
     drawn = (arms / "load" / "latency.svg").read_text()

@@ -103,8 +103,10 @@ def _chart(curve: _Curve, points: Sequence[dict[str, Any]], names: Sequence[str]
     along = along.axis(title="requests a second", values=rates, format="~g")
     most = max(point["value"] for point in points) * ROOM or 1.0
     least = min(point["value"] for point in points) / ROOM
-    kind = {"type": "log"} if curve.log else {}
-    scale = alt.Scale(domain=[least if curve.log else 0, most], nice=False, **kind)
+    if curve.log:
+        scale = alt.Scale(type="log", domain=[least, most], nice=False)
+    else:
+        scale = alt.Scale(domain=[0, most], nice=False)
     up = alt.Y("value:Q", scale=scale, axis=alt.Axis(title=lines(curve.axis), tickCount=6))
     legend = alt.Legend(title=None, columns=columns(names))
     hue = alt.Color("series:N", scale=alt.Scale(domain=list(names)), sort=names, legend=legend)

@@ -57,8 +57,8 @@ class Served:
         return [seconds - self.intended_seconds for seconds in self.token_seconds]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready values."""
-        return asdict(self)
+        """JSON-ready values; the tokens' times to the microsecond."""
+        return {**asdict(self), "token_seconds": [round(t, 6) for t in self.token_seconds]}
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,9 @@ def measured(driven: Driven, config: LoadConfig) -> dict[str, Any]:
     scores = [quality_of_experience(one.arrivals, config.expected) for one in answered]
     known = [score for score in scores if score is not None]
     reading, each = driven.reading, max(len(answered), 1)
+    last = served[-1].intended_seconds
     return {
+        "offered_per_second": len(served) / last if last > 0 else None,
         "answered": len(answered),
         "failed": len(served) - len(answered) - unanswered,
         "unanswered": unanswered,

@@ -12,6 +12,9 @@ from harness.load.curve import Row, good_rate, knee
 EMPTY = "–"
 """An unknown figure: never zero."""
 
+OFF = 0.1
+"""How far the drawn arrivals may be from their rate before that is said."""
+
 HEADINGS = (
     *("rate/s", "answered", "req/s", "tokens/s", "TTFT p50 s", "p95", "ms/token"),
     *("latency p50 s", "p95", "p99", "QoE", f"QoE ≥ {GOOD_QOE:g} %", "busy s/req", "mWh/req"),
@@ -81,6 +84,12 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def _remarks(rows: Sequence[Row]) -> list[str]:
     remarks = []
+    offered = rows[0]["offered_per_second"] / rows[0]["rate_per_second"]
+    if abs(offered - 1) > OFF:
+        remarks.append(
+            f"as drawn (--seed {rows[0]['seed']}), requests came at {offered:.2f} times the named "
+            "rates, for every arm; more of them come nearer"
+        )
     if any(row["energy_source"] == "estimate" for row in rows):
         remarks.append("energy is an estimate, not read from a counter")
     if any(row["failed"] or row["unanswered"] for row in rows):

@@ -29,6 +29,7 @@ COLUMNS: Mapping[str, type] = {
     "batch": int,
     "seed": int,
     "rate_per_second": float,
+    "offered_per_second": float,
     "requests": int,
     "answered": int,
     "failed": int,

@@ -30,6 +30,7 @@ def test_a_row_of_four_requests_by_hand():
     reading = PhaseReading("latency", 6.0, 3.0, energy_kwh=6e-6, counter_energy_kwh=6e-6)
     row = measured(Driven(served, 6.0, 4.5, reading), CONFIG)
     assert (row["answered"], row["failed"], row["unanswered"]) == (3, 1, 0)
+    assert row["offered_per_second"] == 4 / 3
     assert row["throughput_requests_per_second"] == 3 / 6
     assert row["throughput_tokens_per_second"] == 9 / 6
     assert (row["tokens_in"], row["tokens_out"], row["tokens_out_least"]) == (30, 9, 3)

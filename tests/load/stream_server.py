@@ -59,12 +59,15 @@ class StreamServer:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
+class _ManyAtOnce(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+
 @contextmanager
 def streaming(fake: StreamServer) -> Iterator[StreamServer]:
     """Within the block ``fake`` answers at ``fake.base_url``."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))
-    server.daemon_threads = True
-    server.request_queue_size = 256
+    server = _ManyAtOnce(("127.0.0.1", 0), _handler(fake))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     fake.base_url = f"http://127.0.0.1:{server.server_port}/v1"

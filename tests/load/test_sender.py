@@ -48,18 +48,18 @@ def test_a_stalled_server_cannot_hide_its_queue():
 
 
 def test_no_pool_holds_requests_back():
-    # The server answers nobody before all 150 are there.
-    fake = StreamServer(script=lambda body: good(body) if all_there.wait(20) else [])
+    # The server answers nobody before all 120 are there (aiohttp's own pool has 100).
+    fake = StreamServer(script=lambda body: good(body) if all_there.wait(60) else [])
     all_there = threading.Event()
 
     def status(body: dict) -> int:
-        if len(fake.at) == 150:
+        if len(fake.at) == 120:
             all_there.set()
         return 200
 
     fake.status = status
-    served = sent(fake, times=(0.0,) * 150)
-    assert [one.error for one in served] == [""] * 150
+    served = sent(fake, times=(0.0,) * 120, limit=90, timeout=80.0)
+    assert [one.error for one in served] == [""] * 120
 
 
 def test_latency_counts_from_the_intended_sending():
@@ -131,18 +131,17 @@ def test_an_answer_that_takes_too_long_is_a_failure():
 
 
 def test_what_is_under_way_at_the_limit_is_given_up_and_named():
-    release = threading.Event()
+    release, first = threading.Event(), iter([True])
 
     def script(body: dict) -> list[str]:
-        if len(fake.at) > 1:
+        if not next(first, False):
             release.wait(20)
         return good(body)
 
-    fake = StreamServer(script=script)
-    served = sent(fake, times=(0.0, 0.5, 0.5), limit=1.0)
+    served = sent(StreamServer(script=script), times=(0.0, 0.1, 0.1), limit=1.5)
     release.set()
-    assert [one.error for one in served] == ["", GIVEN_UP, GIVEN_UP]
-    assert served[1].latency_seconds is None
+    assert sorted(one.error for one in served) == ["", GIVEN_UP, GIVEN_UP]
+    assert sum(one.latency_seconds is None for one in served) == 2
 
 
 def test_nobody_at_the_address_is_one_line():

@@ -165,6 +165,12 @@ _SETTINGS: tuple[_Entry, ...] = (
     ("replay_share", "float", "share", "share of training examples that replay general data"),
     ("kl_weight", "float", "", "weight of the KL penalty to the base model in the training loss"),
     ("raft_gold_share", "float", "share", "RAFT: share of training prompts with a gold passage"),
+    (
+        "raft_quoting",
+        "int",
+        "",
+        "RAFT: training answers that quote their passage; empty: not asked",
+    ),
     ("trainable_parameters", "int", "", "numbers that were trained"),
     ("adapter_bytes", "int", "bytes", "size of the adapter's stored weights"),
     ("dtype", "str", "", "number format when answering"),
@@ -172,6 +178,13 @@ _SETTINGS: tuple[_Entry, ...] = (
     ("train_dtype", "str", "", "number format in training"),
     ("train_attention", "str", "", "attention implementation in training"),
     ("max_new_tokens", "int", "tokens", "longest answer"),
+    (
+        "answer_part",
+        "str",
+        "",
+        "part of the answer that was scored; empty: the whole",
+        ("first_line", "final"),
+    ),
     ("adapter_merged", "bool", "", "whether the adapter was merged into the weights to answer"),
     ("device", "str", "", "where the model ran"),
     ("parity", "str", "", "whether retriever and training saw the same facts"),
@@ -189,6 +202,15 @@ _COUNTS: tuple[_Entry, ...] = (
     ("n_clusters", "int", "", "entities they ask about, which intervals are clustered by"),
     ("by_bucket", "json", "", "popularity bucket -> measure -> mean, low, high, n"),
     ("metric_versions", "json", "", "measure -> version of its definition"),
+    ("quoting", "int", "answers", "answers with a closed quote, where final answers are scored"),
+    ("quoting_verbatim", "int", "answers", "those that quote a passage of their prompt verbatim"),
+    ("quoting_unfinished", "int", "answers", "answers that end within a quote: no final answer"),
+    (
+        "similarity_encoder",
+        "str",
+        "",
+        "sentence encoder of embedding_similarity; empty: not measured",
+    ),
 )
 
 _TOTALS: tuple[_Entry, ...] = (

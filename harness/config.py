@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from harness.adapters.config import AdapterConfig
 from harness.errors import ConfigError
 from harness.measures.config import ForgettingConfig, MeasureConfig
+from harness.measures.definitions import ON_REQUEST
 from harness.metering.config import STATED_LATER, CostConfig
 from harness.models.backends import check_adapter
 from harness.models.config import ModelConfig, VllmConfig
@@ -112,6 +113,17 @@ class Config:
                 f"prompt.context_budget_tokens={budget}, and a passage that does not fit is left "
                 "out; lower the first or raise the second"
             )
+        if self.adapter and self.adapter.raft.quote and self.measure.answer_part != "final":
+            raise ConfigError(
+                "adapter.raft.quote trains answers that begin with a quote: set "
+                "measure.answer_part=final, for all arms of the comparison, so that what follows "
+                "the quote is scored"
+            )
+        for objective in (self.search.measure, self.search.second):
+            if objective in ON_REQUEST and not getattr(self.measure, objective):
+                raise ConfigError(
+                    f"a search by {objective} needs it measured: set measure.{objective}=true"
+                )
         check_adapter(self.model, self.adapter)
         if self.adapter and self.adapter.train_passages != "none" and self.retriever is None:
             raise ConfigError(

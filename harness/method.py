@@ -7,7 +7,7 @@ determines it, so the same work is done once and its cost is reported wherever i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,22 +17,18 @@ from harness import method_keys, store
 from harness.adapters.config import AdapterConfig
 from harness.answering import answer, load_answers, save_answers, timed_one_by_one
 from harness.config import Config
-from harness.errors import RetrievalError, TrainingError
+from harness.errors import RetrievalError
 from harness.ledger import Ledger
-from harness.measures.accuracy import score
 from harness.models.backends import context_limit, key_of, open_model, tokenizer_of
 from harness.models.language_model import LanguageModel
 from harness.models.load import ModelFiles, load_weights
 from harness.models.protocol import Account, Model
 from harness.pairs.generators import GENERATORS
 from harness.pairs.making import Made, make_pairs, with_pairs
-from harness.prompts import build_messages
 from harness.retrieval import (
     Retriever,
     build_retriever,
-    choose_top_k,
     chunk,
-    fit_context,
     index_key,
     open_retriever,
 )
@@ -40,15 +36,24 @@ from harness.retrieval.config import RetrieverConfig
 from harness.retrieval.rerank import reranked
 from harness.retrieval.vectors import Vectors, embed, open_vectors, save_vectors, vectors_key
 from harness.room import check_room
-from harness.shots import NO_SHOTS, Shots, draw_shots
+from harness.shots import draw_shots
 from harness.store import Artifact
-from harness.types import Passage, Prediction, Question, ScoredPassage, Task, sha256_of
+from harness.top_k import decide_top_k
+from harness.training_examples import (
+    passages_by,
+    quoted_answers,
+    replay_questions,
+    replayed_answers,
+    searches,
+    training_examples,
+)
+from harness.types import Passage, Prediction, Question, Task, sha256_of
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-    from harness.adapters.examples import Example
+    from harness.adapters.raft import Quoted
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,7 @@ class Method:
         self.index_artifact: Artifact | None = None
         self.adapter_artifact: Artifact | None = None
         self.made: Made | None = None
+        self.quoted: Quoted | None = None
         self._built: Retriever | None = None
         self._retriever: Retriever | None = None
         self._model: Model | None = None
@@ -196,7 +202,7 @@ class Method:
             config.pairs,
             self.task,
             generator,
-            lambda text: len(self.tokenizer(text, add_special_tokens=False)["input_ids"]),
+            self._count_tokens,
             self.ledger,
             self.circumstances,
         )
@@ -215,13 +221,16 @@ class Method:
             return
         if self.prepare() is None and config.pairs.on:
             return  # looked for, and not in the store: the ledger says so
+        self.quoted = quoted_answers(
+            self.config, config, self.task, self.passages, self._count_tokens
+        )
         own = method_keys.adapter_key(
             self.config,
             config,
             self.task,
             self.files.identity,
             self.index_artifact,
-            self._replay_questions(config),
+            replay_questions(config),
         )
         key = {**own, **self.circumstances}
         work = store.work_folder("adapter", key)
@@ -252,7 +261,19 @@ class Method:
         model_config = self.config.model
         with self.ledger.phase("load"):
             model = self._load_base(model_config.train_dtype, model_config.train_attention)
-        examples, validation, top_k = self._examples(model, config)
+        retriever = self.retriever if searches(config) else None
+        top_k = None
+        if config.train_passages == "retrieved":
+            top_k, _ = decide_top_k(self.config, self.task, model, retriever, self.ledger)
+        replayed = replayed_answers(
+            model, self.config, config, self.files.identity, self.circumstances, self.ledger
+        )
+        count = self._count_tokens  # of this, not of the model: the model may be let go of below
+        find = passages_by(self.config, config, self.passages, retriever, top_k, count)
+        with self.ledger.phase("prepare"):
+            examples, validation = training_examples(
+                model, self.config, config, self.task, find, replayed
+            )
 
         laps = self.ledger.laps("train")
 
@@ -287,100 +308,8 @@ class Method:
         told |= {"examples": len(examples), "train_top_k": top_k, "processes": config.processes}
         (folder / "training.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
 
-    def _examples(
-        self, model: LanguageModel, config: AdapterConfig
-    ) -> tuple[list[Example], list[Example], int | None]:
-        """Training and validation examples, and the top_k of the passages in their prompts."""
-        from harness.adapters.data import question_examples, replay_examples, task_examples
-
-        top_k = self._choose_top_k(model)[0] if config.train_passages == "retrieved" else None
-        replayed = self._replay(model, config)
-        raft = config.train_passages == "raft"
-        retriever = self.retriever if raft and config.raft.distractors_from == "retrieved" else None
-
-        def find(questions: Sequence[Question]) -> list[list[ScoredPassage]] | None:
-            if raft:
-                return self._raft_passages(model, config, questions, retriever)
-            return self._training_passages(config, questions, top_k)
-
-        with self.ledger.phase("prepare"):
-            examples = task_examples(model, self.config.prompt, config, self.task, find)
-            examples += replay_examples(model, config, replayed, len(examples), self.config.seed)
-            held_out: list[Example] = []
-            if config.early_stopping_patience is not None:
-                questions = [question for question in self.task.validation if question.answers]
-                held_out = question_examples(
-                    model, self.config.prompt, config, questions, find(questions)
-                )
-        return examples, held_out, top_k
-
-    def _training_passages(
-        self, config: AdapterConfig, questions: Sequence[Question], top_k: int | None
-    ) -> list[list[ScoredPassage]] | None:
-        """Passages for training prompts: none, the retriever's, or those of the gold document."""
-        if config.train_passages == "none":
-            return None
-        if config.train_passages == "gold":
-            from harness.adapters.data import gold_passages
-
-            return gold_passages(self.passages, questions)
-        if self.retriever is None or top_k is None:
-            raise RetrievalError("adapter.train_passages=retrieved needs a retriever")
-        return self.retriever.retrieve(questions, top_k)
-
-    def _raft_passages(
-        self,
-        model: LanguageModel,
-        config: AdapterConfig,
-        questions: Sequence[Question],
-        retriever: Retriever | None,
-    ) -> list[list[ScoredPassage]]:
-        """RAFT's passages, all of which stand in the prompt: one left out might be the gold one."""
-        from harness.adapters.raft import raft_passages
-
-        found = raft_passages(config.raft, self.passages, questions, retriever, self.config.seed)
-        budget = self.config.prompt.context_budget_tokens
-        for question, own in zip(questions, found, strict=True):
-            used = fit_context(own, budget, model.count_tokens)
-            if len(used) < len(own):
-                raise TrainingError(
-                    f"{len(own)} passages, as adapter.raft.distractors={config.raft.distractors} "
-                    f"asks for, exceed prompt.context_budget_tokens={budget} for the training "
-                    f"question '{question.question}' (or two have one text); lower the first or "
-                    "raise the second"
-                )
-        return found
-
-    def _replay_questions(self, config: AdapterConfig) -> list[str]:
-        """The general questions that are replayed; empty without replay."""
-        if config.replay.share == 0:
-            return []
-        from harness.tasks.replay import replay_prompts
-
-        return replay_prompts(config.replay.prompts, seed=0)
-
-    def _replay(self, model: LanguageModel, config: AdapterConfig) -> list[tuple[str, str]]:
-        """General prompts with the base model's own answers; empty without replay."""
-        questions = self._replay_questions(config)
-        if not questions:
-            return []
-        # In the task's own instruction: under another one a model keeps its manners for that one
-        # alone (tried: as many capitals lost as without replay).
-        prompts = [
-            model.render(build_messages(self.config.prompt, question)) for question in questions
-        ]
-
-        def make(folder: Path) -> None:
-            with self.ledger.phase("prepare"):
-                answers = model.generate(prompts, config.replay.max_new_tokens)
-            texts = [one.text for one in answers]
-            (folder / "answers.json").write_text(json.dumps(texts), encoding="utf-8")
-
-        own = method_keys.replay_key(self.config, config, self.files.identity, prompts)
-        key = {**own, **self.circumstances}
-        stored = self.ledger.obtain("replay", key, make).folder / "answers.json"
-        texts = json.loads(stored.read_text(encoding="utf-8"))
-        return [(prompt, text) for prompt, text in zip(prompts, texts, strict=True) if text]
+    def _count_tokens(self, text: str) -> int:
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _load_base(self, dtype: str, attention: str) -> LanguageModel:
         weights = load_weights(self.files, dtype, attention, self.device)
@@ -433,7 +362,9 @@ class Method:
         """Fill ``folder`` with the answers; what an endpoint sends is kept in ``work`` at once."""
         model, retriever, prompt = self.model(), self.retriever, self.config.prompt
         with model.remembering(work):
-            top_k, chosen_by = self._choose_top_k(model, self.shots)
+            top_k, chosen_by = decide_top_k(
+                self.config, self.task, model, retriever, self.ledger, self.shots
+            )
             predictions = answer(
                 model, prompt, self.task.test, retriever, top_k or 0, self.ledger, shots=self.shots
             )
@@ -453,45 +384,3 @@ class Method:
         )
         told = {"top_k": top_k, "chosen_by": chosen_by, "account": asdict(account)}
         (folder / "top_k.json").write_text(json.dumps(told), encoding="utf-8")
-
-    def _choose_top_k(self, model: Model, shots: Shots = NO_SHOTS) -> tuple[int | None, str | None]:
-        """top_k and how it was chosen: by the config, or by the primary measure on validation.
-
-        An adapter trains without few-shot examples, and so does what it chooses for its prompts.
-        """
-        config, retriever = self.config.retriever, self.retriever
-        if config is None or retriever is None:
-            return None, None
-        if config.gives_all:
-            return len(self.passages), "config"
-        if config.top_k is not None:
-            return config.top_k, "config"
-        candidates = [k for k in config.top_k_candidates if k <= len(self.passages)]
-        if self.task.validation and not candidates:
-            raise RetrievalError(
-                f"every one of retriever.top_k_candidates exceeds the corpus of "
-                f"{len(self.passages)} passages; set retriever.top_k"
-            )
-        phases = ("tune", "tune", "tune")
-        scores = {}
-        for k in candidates if self.task.validation else []:
-            predictions = answer(
-                model, self.config.prompt, self.task.validation, retriever, k, self.ledger, phases,
-                shots,
-            )  # fmt: skip
-            scores[k] = self._primary(predictions)
-        default = min(config.top_k_default, len(self.passages))
-        return choose_top_k(scores, default)
-
-    def _primary(self, predictions: Sequence[Prediction]) -> float:
-        """Mean of the primary measure, over the questions that it applies to."""
-        measure = self.config.measure
-        values = []
-        for prediction in predictions:
-            scores = score(prediction, measure.answer_part)
-            name = measure.primary or (
-                "multiple_choice" if prediction.question.choices else "contains"
-            )
-            if name in scores:
-                values.append(scores[name])
-        return sum(values) / len(values) if values else 0.0

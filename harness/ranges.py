@@ -18,7 +18,7 @@ from harness.measures.definitions import ACCURACY, FORGETTING, MEASURES, PROBES,
 ROUNDING = 1e-9
 """How far beyond an end a mean of floats may lie."""
 
-SHARES = (*ACCURACY, *RETRIEVAL)
+SHARES = tuple(name for name, one in {**ACCURACY, **RETRIEVAL}.items() if one.a_share)
 """Measures that lie between 0 and 1 for each question, and so does their mean."""
 
 REPORTED = (*ACCURACY, *RETRIEVAL, *FORGETTING)
@@ -26,7 +26,8 @@ REPORTED = (*ACCURACY, *RETRIEVAL, *FORGETTING)
 
 
 def _limits() -> dict[str, tuple[float, float]]:
-    limits = dict.fromkeys(SHARES, (0.0, 1.0))
+    limits = dict.fromkeys(ACCURACY, (-1.0, 1.0))  # those that are no share are cosines
+    limits |= dict.fromkeys(SHARES, (0.0, 1.0))
     for name in PROBES:
         if is_share(MEASURES[name].unit):
             limits |= {f"{name}_before": (0.0, 1.0), f"{name}_after": (0.0, 1.0)}

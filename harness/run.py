@@ -7,48 +7,46 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from harness import provenance
-from harness.adapters.kinds import PEFT_KINDS, peft_config
-from harness.answering import passage_tokens, shot_tokens
-from harness.columns import phase_columns
+from harness.adapters.kinds import peft_config
 from harness.config import Config, config_hash, keep_config
 from harness.errors import ConfigError, HarnessError
 from harness.ledger import Ledger
-from harness.measures.accuracy import Scores, by_bucket, score, summarise
+from harness.measures.accuracy import Scores, score
 from harness.measures.definitions import metric_versions
-from harness.measures.forgetting import Forgetting, load_probes
+from harness.measures.forgetting import load_probes
 from harness.measures.index_recall import measure_index_recall
 from harness.measures.probing import measure_forgetting
-from harness.measures.retrieval import retrieval_scores
+from harness.measures.similarity import fetch_encoder, measure_similarity, similarity_values
 from harness.metering.codecarbon_source import open_energy_source
 from harness.metering.device import choose_device, device_description
-from harness.metering.energy import (
-    cost_assumptions,
-    energy_assumed_share,
-    energy_source_name,
-)
-from harness.metering.grid import grid_of
-from harness.metering.latency import percentiles
 from harness.metering.meter import Meter
-from harness.metering.reading import PhaseReading, total
 from harness.method import Answers, Method
 from harness.models import backends
 from harness.models.calibrate import resolve_choices
 from harness.models.load import ModelFiles, locate, one_line
-from harness.pairs.report import made_values, write_training_data
+from harness.pairs.report import write_training_data
 from harness.predictions import write_predictions
 from harness.probe_items import ProbeLine, write_probe_items
+from harness.quotes import quoting_of
 from harness.record import prepare_table, put_row
-from harness.row import Row, interval_cells, new_row
+from harness.row import Row, new_row
+from harness.run_values import (
+    accuracy_values,
+    cost_values,
+    forgetting_values,
+    retrieval_values,
+    settings_values,
+    training_values,
+)
 from harness.search.choice import chosen_settings
 from harness.search.config import TRIAL
 from harness.search.halves import HALF_NOTE, halved, probe_half
-from harness.stats import Interval
 from harness.store_use import session
 from harness.sweep.cell import draft_id, kept, run_id
 from harness.sweep.turns import turns_on
@@ -57,9 +55,6 @@ from harness.tracking import track
 from harness.types import Task
 
 logger = logging.getLogger(__name__)
-
-NOT_THE_ARMS_COST = ("probe", "latency")
-"""Phases that measure an arm rather than serve it: left out of its energy and peak memory."""
 
 _RUNS = itertools.count()
 """Runs of this process: after the first, libraries are loaded and caches are warm."""
@@ -99,7 +94,7 @@ def run(config: Config, rerun: str = "all") -> Row:
         there = kept(table, ids, rerun)
         if there is not None:
             return there
-        identity |= {"run_id": ids[1], "config_hash": config_hash(config)} | _settings(config)
+        identity |= {"run_id": ids[1], "config_hash": config_hash(config)} | settings_values(config)
         chosen = chosen_settings(folder, config.search)
         identity["settings_chosen_by"] = chosen.told if chosen else None
         enter = chosen.enter if chosen else None
@@ -167,11 +162,13 @@ def measure(
     relations = sorted({q.relation for q in task.test + task.validation if q.relation})
     items = load_probes(config.forgetting, relations)  # fetched, if need be, before long work
     items = probe_half(items, config.search)
+    fetch_encoder(config.measure)
+    turn = turns_on(device) if config.measure.exclusive else None
     with Meter(
         device,
         open_energy_source(config.cost, device, config.adapter.processes if config.adapter else 1),
         sample_seconds=config.cost.sample_seconds,
-        turn=turns_on(device) if config.measure.exclusive else None,
+        turn=turn,
     ) as meter:
         ledger = Ledger(meter, reuse=config.measure.reuse)
         if enter:
@@ -187,14 +184,21 @@ def measure(
         probed = measure_forgetting(method, items, config.forgetting)
     confidence = config.measure.confidence
     scores = [score(one, config.measure.answer_part) for one in answers.predictions]
-    values = _accuracy(answers, scores, confidence)
-    values |= _retrieval(config, answers, scores) | {"index_recall_at_k": index_recall}
-    values |= _forgetting(probed.measures, by_construction=config.adapter is None)
-    values |= _training(method)
-    values |= _cost(config, ledger, answers, method)
+    with turn() if turn else nullcontext():  # another cell may be measured now
+        measure_similarity(config.measure, str(device), answers.predictions, scores)
+    values = accuracy_values(answers, scores, confidence)
+    quoting = quoting_of(answers.predictions) if config.measure.answer_part == "final" else None
+    if quoting:
+        values |= quoting.values()
+    values |= retrieval_values(config, answers, scores) | {"index_recall_at_k": index_recall}
+    values |= forgetting_values(probed.measures, by_construction=config.adapter is None)
+    values |= training_values(method)
+    values |= cost_values(config, ledger, answers, method)
     said = backends.row_notes(answers.account, answers.predictions)
     half = HALF_NOTE if probed.items and halved(config.search) else None
-    notes = [*method.task.notes, method.training.get("note"), half, *said]
+    quoted = method.quoted.note() if method.quoted else None
+    left_open = quoting.note(len(answers.predictions)) if quoting else None
+    notes = [*method.task.notes, method.training.get("note"), quoted, left_open, half, *said]
     values |= {
         "split_sha256": task.test_sha256(),
         "corpus_sha256": task.corpus_sha256(),
@@ -212,6 +216,7 @@ def measure(
     values |= backends.row_values(
         config.model, answers.account, answers.predictions, str(values["device"])
     )
+    values |= similarity_values(config.measure, values.get("metric_versions") or metric_versions())
     return values, answers, scores, probed.items
 
 
@@ -242,179 +247,6 @@ def _identity(config: Config) -> dict[str, Any]:
         "platform": provenance.platform_name(),
         "metric_versions": metric_versions(),
     }
-
-
-def _settings(config: Config) -> dict[str, Any]:
-    """The settings that people filter and group by."""
-    model, retriever, adapter = config.model, config.retriever, config.adapter
-    settings: dict[str, Any] = {
-        "dtype": model.dtype,
-        "attention": model.attention,
-        "max_new_tokens": config.prompt.max_new_tokens,
-        "shots": config.prompt.shots or None,
-    }
-    added = config.task.distractors
-    if added.source != "none":
-        settings |= {"distractors": added.source, "distractors_chosen": added.choose}
-    if retriever is not None:
-        settings |= {
-            "retriever": retriever.kind,
-            "encoder": retriever.encoder.label if retriever.has_encoder else None,
-            "index_kind": retriever.index if retriever.has_encoder else None,
-            "reranker": retriever.rerank.label if retriever.rerank.on else None,
-            "rerank_candidates": retriever.rerank.candidates if retriever.rerank.on else None,
-            "chunk_tokens": retriever.chunk_tokens,
-            "chunk_overlap": retriever.chunk_overlap,
-            "context_budget_tokens": config.prompt.context_budget_tokens,
-        }
-    if adapter is not None:
-        kind = PEFT_KINDS.get(adapter.kind)
-        raft = adapter.raft if adapter.train_passages == "raft" else None
-        settings |= {
-            "adapter": adapter.kind,
-            "adapter_variant": adapter.variant if adapter.kind == "lora" else None,
-            "rank": adapter.rank if kind and kind.rank else None,
-            "alpha": adapter.alpha if kind and kind.alpha else None,
-            "adapter_merged": adapter.merge if kind else None,
-            "learning_rate": adapter.learning_rate,
-            "train_batch_size": adapter.batch_size,
-            "train_passages": adapter.train_passages,
-            "replay_share": adapter.replay.share,
-            "kl_weight": adapter.kl.weight,
-            "raft_gold_share": raft.gold_share if raft else None,
-            "train_dtype": model.train_dtype,
-            "train_attention": model.train_attention,
-            "pair_generator": adapter.pairs.generator if adapter.pairs.on else None,
-        }
-    return settings
-
-
-def _accuracy(answers: Answers, scores: list[Scores], confidence: float) -> dict[str, Any]:
-    predictions = answers.predictions
-    values: dict[str, Any] = {
-        "n_test": len(predictions),
-        "n_clusters": len({p.question.cluster or p.question.id for p in predictions}),
-        "by_bucket": {
-            bucket: {name: _plain(interval) for name, interval in means.items()}
-            for bucket, means in by_bucket(predictions, scores, confidence).items()
-        },
-    }
-    for name, interval in summarise(predictions, scores, confidence).items():
-        values |= interval_cells(name, interval)
-    return values
-
-
-def _retrieval(config: Config, answers: Answers, scores: list[Scores]) -> dict[str, Any]:
-    """Retrieval measures; each question's own are added to ``scores``."""
-    if config.retriever is None or answers.top_k is None:
-        return {}
-    found = retrieval_scores(answers.predictions, answers.top_k, config.measure.confidence)
-    for own, retrieved in zip(scores, found.questions, strict=True):
-        own.update(retrieved)
-    values: dict[str, Any] = {"retrieval_n": found.n}
-    for name, interval in found.means.items():
-        values |= interval_cells(name, interval)
-    return values
-
-
-def _forgetting(forgotten: dict[str, Forgetting], by_construction: bool) -> dict[str, Any]:
-    values: dict[str, Any] = {"forgetting_by_construction": by_construction if forgotten else None}
-    for name, one in forgotten.items():
-        values |= {f"{name}_before": one.before.mean, f"{name}_after": one.after.mean}
-        values |= interval_cells(f"forgetting_{name}", one.harm)
-        values[f"forgetting_{name}_n"] = one.harm.n
-    return values
-
-
-def _training(method: Method) -> dict[str, Any]:
-    told = method.training
-    if not told:
-        return {}
-    reading = method.ledger.full().get("train")
-    return {
-        **made_values(method.made),
-        "training_data": "pairs" if method.task.train else "text",
-        "training_pairs": told["examples"],
-        "train_processes": told["processes"],
-        "trained_tokens": told["tokens"],
-        "trained_steps": told["steps"],
-        "epochs": told["epochs"],
-        "trainable_parameters": told.get("trainable_parameters"),
-        "adapter_bytes": method.adapter_bytes,
-        "train_tokens_per_second": told["tokens"] / reading.wall_seconds if reading else None,
-    }
-
-
-def _cost(config: Config, ledger: Ledger, answers: Answers, method: Method) -> dict[str, Any]:
-    """Time and energy by phase at full cost, totals, and what this run itself spent."""
-    full = backends.known_energy(config.model, config.adapter, ledger.full())
-    spent = backends.known_energy(config.model, config.adapter, ledger.spent())
-    values: dict[str, Any] = {}
-    for phase, reading in full.items():
-        wall, cpu, gpu, energy = phase_columns(phase)
-        values |= {
-            wall: reading.wall_seconds,
-            cpu: reading.cpu_seconds,
-            gpu: reading.gpu_seconds,
-            energy: reading.energy_kwh,
-        }
-    grid = grid_of(config.cost)
-    here = total(spent.values())
-    serving = [reading for phase, reading in full.items() if phase not in NOT_THE_ARMS_COST]
-    peaks = [reading.peak_memory_gib for reading in serving]
-    gpu_peaks = [reading.peak_gpu_memory_gib for reading in serving]
-    arm = total(serving)
-    timed = [p.latency_seconds for p in answers.predictions if p.latency_seconds is not None]
-    predictions = answers.predictions
-
-    def count(text: str) -> int:
-        return len(method.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    values |= {
-        "prefill_tokens": _summed([p.answer.tokens_in for p in predictions]),
-        "decode_tokens": _summed([p.answer.tokens_out for p in predictions]),
-        "passage_tokens": passage_tokens(count, predictions),
-        "shot_tokens": shot_tokens(count, method.shots, predictions)
-        if config.prompt.shots
-        else None,
-        **percentiles(timed),
-        "latency_n": len(timed) or None,
-        "latency_batch_size": 1 if timed else None,
-        "peak_memory_gib": max((peak for peak in peaks if peak is not None), default=None),
-        "peak_gpu_memory_gib": max((peak for peak in gpu_peaks if peak is not None), default=None),
-        **_energy(config, arm),
-        "emissions_kg": grid.emissions_kg(arm.energy_kwh if arm else None, config.cost.pue),
-        "carbon_intensity_kg_per_kwh": grid.kg_per_kwh,
-        "carbon_intensity_source": f"{grid.origin}: {grid.detail}",
-        "cost_assumptions": cost_assumptions(ledger.meter.energy, grid, config.cost),
-        # Nothing metered is no time spent; its energy is unknown only if energy is not counted.
-        "spent_seconds": here.wall_seconds if here else 0.0,
-        "spent_energy_kwh": here.energy_kwh if here else None,
-        "meter_overhead_share": ledger.meter.overhead_share,
-    }
-    return values
-
-
-def _energy(config: Config, arm: PhaseReading | None) -> dict[str, Any]:
-    if arm is None:
-        return {"energy_source": "none"}
-    return {
-        "total_energy_kwh": arm.energy_kwh,
-        "energy_source": energy_source_name(arm),
-        "energy_assumed_share": energy_assumed_share(arm),
-    }
-
-
-def _summed(counts: list[int | None]) -> int | None:
-    """The sum; None if a count is not known."""
-    known = [count for count in counts if count is not None]
-    return sum(known) if len(known) == len(counts) else None
-
-
-def _plain(interval: Interval) -> dict[str, Any]:
-    """Mean, ends and number of questions, ready for JSON."""
-    kept = asdict(interval)
-    return {"mean": kept["mean"], "low": kept["low"], "high": kept["high"], "n": kept["n"]}
 
 
 def _told(error: BaseException) -> str:

@@ -46,18 +46,25 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
         "kl": {"weight": 0.0, "tokens": "answers"},
         "raft": {"gold_share": 0.8, "distractors": 4, "distractors_from": "random"},
     },
+    "adapter.raft": {"quote": False},  # later than the rest of its group
+    "measure": {"embedding_similarity": False},
     # Parts of keys alone, named as no group of settings is.
     "batching": {"batch_size": 64, "batch_tokens": 16384},
     "endpoint": {"limit_field": "max_tokens"},
 }
 """Group of settings -> setting -> the value that means what was done before it was there.
 
-A nested group is given as the dictionary of all its values.
+A nested group that came as a whole is given as the dictionary of all its values then; what came to
+it later has an entry of its own.
 """
 
 
 def telling(group: str, settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of a group ("adapter", "prompt", …) without those that say nothing."""
+    settings = {
+        name: telling(f"{group}.{name}", value) if isinstance(value, dict) else value
+        for name, value in settings.items()
+    }
     silent = {
         name for name, value in ADDED_LATER.get(group, {}).items() if settings.get(name) == value
     }
@@ -65,4 +72,6 @@ def telling(group: str, settings: dict[str, Any]) -> dict[str, Any]:
         silent |= {"processes", "strategy"}  # one process has no strategy
     if group == "adapter" and settings.get("pairs", {}).get("generator") == "none":
         silent |= {"pairs"}  # without a generator, nothing is made
+    if group == "measure" and not settings.get("embedding_similarity"):
+        silent |= {"similarity_encoder"}  # encodes nothing then
     return {name: value for name, value in settings.items() if name not in silent}

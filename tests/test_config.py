@@ -119,6 +119,35 @@ def test_labels_and_paths_do_not_change_the_hash_and_settings_do(composer: Compo
     assert len(hashes) == 5
 
 
+def test_an_encoder_that_measures_answers_tells_only_where_it_does(composer: Composer):
+    similar, other = (
+        "measure.embedding_similarity=true",
+        "measure.similarity_encoder.dtype=bfloat16",
+    )
+    hashes = [
+        config_hash(config_of(composer, "method=rag", *settings))
+        for settings in ((), (other,), (similar,), (similar, other))
+    ]
+    assert hashes[0] == hashes[1]
+    assert len(set(hashes)) == 3
+
+
+@pytest.mark.parametrize("objective", ["measure", "second"])
+def test_a_search_by_a_measure_on_request_needs_it(objective: str, composer: Composer):
+    search = f"search.{objective}=embedding_similarity"
+    with pytest.raises(ConfigError, match=r"set measure.embedding_similarity=true"):
+        config_of(composer, search)
+    config_of(composer, search, "measure.embedding_similarity=true")
+
+
+def test_answers_that_quote_are_scored_by_what_follows_the_quote(composer: Composer):
+    config = config_of(composer, "method=raft_quote")
+    assert config.adapter is not None
+    assert (config.adapter.raft.quote, config.measure.answer_part) == (True, "final")
+    with pytest.raises(ConfigError, match=r"set measure.answer_part=final"):
+        config_of(composer, "method=raft_quote", "measure.answer_part=whole")
+
+
 def test_training_with_passages_needs_a_retriever(composer: Composer):
     overrides = ["method=rag_lora_passages"]
     assert config_of(composer, *overrides).adapter.train_passages == "retrieved"

@@ -13,7 +13,7 @@ from harness import method_keys
 from harness.adapters.config import AdapterConfig, RaftConfig, ReplayConfig
 from harness.config import Config
 from harness.economics.config import BudgetConfig, HardwareConfig, PricesConfig, Stated, UseConfig
-from harness.measures.config import ForgettingConfig
+from harness.measures.config import ForgettingConfig, MeasureConfig
 from harness.metering.config import STATED_LATER, CostConfig
 from harness.models.backends import key_of
 from harness.models.config import ModelConfig
@@ -110,6 +110,10 @@ BASES: dict[str, Config] = {
         arm="a", task=FictionalConfig(), model=MODEL, retriever=RetrieverConfig(kind="bm25"),
         adapter=AdapterConfig(train_passages="raft"),
     ),
+    "raft final": Config(
+        arm="a", task=FictionalConfig(), model=MODEL, retriever=RetrieverConfig(kind="bm25"),
+        adapter=AdapterConfig(train_passages="raft"), measure=MeasureConfig(answer_part="final"),
+    ),
     "raft retrieved": Config(
         arm="a", task=FictionalConfig(), model=MODEL,
         retriever=RetrieverConfig(kind="bm25", rerank=RerankConfig(source="local", id="r")),
@@ -203,6 +207,13 @@ CHANGES: dict[str, dict[str, tuple[Any, str]]] = {
         "measure.confidence": (0.9, ""),  # computed from the stored answers
         "measure.reuse": (False, ""),
         "measure.exclusive": (True, ""),
+        "measure.embedding_similarity": (True, ""),  # computed from the stored answers, by:
+        "measure.similarity_encoder.query_prefix": ("query: ", ""),
+        "measure.similarity_encoder.passage_prefix": ("passage: ", ""),
+        "measure.similarity_encoder.normalise": (False, ""),
+        "measure.similarity_encoder.dtype": ("bfloat16", ""),
+        "measure.similarity_encoder.batch_size": (8, ""),
+        "measure.similarity_encoder.name": ("other", ""),
         "forgetting.text_tokens": (32, "probes"),
         "cost.energy": ("none", ALL),
         "cost.cpu_watts": (50.0, ALL),
@@ -234,6 +245,7 @@ CHANGES: dict[str, dict[str, tuple[Any, str]]] = {
         "adapter.raft.distractors": (1, FITTED),
         "adapter.raft.distractors_from": ("retrieved", FITTED),
     },
+    "raft final": {"adapter.raft.quote": (True, FITTED)},
     "raft retrieved": {"retriever.rerank.candidates": (5, FITTED)},
     "bm25": {
         "retriever.bm25.k1": (0.9, "index answers"),
@@ -263,6 +275,7 @@ ELSEWHERE = {
     *(f"model.{name}" for name in BYTES),  # the model's identity: a hash of what was loaded
     *(f"retriever.encoder.{name}" for name in BYTES if name != "base_url"),  # likewise
     *(f"retriever.rerank.{name}" for name in BYTES if name != "base_url"),
+    *(f"measure.similarity_encoder.{name}" for name in BYTES if name != "base_url"),
     "model.device",  # among the circumstances, by what it is
     *("forgetting.probes", "forgetting.items", "forgetting.texts"),  # the items: hashed
     *("experiment", "arm", "results", "tracking"),  # names and places

@@ -13,7 +13,11 @@ from harness import run as run_module
 from harness.adapters.config import AdapterConfig, KlConfig, RaftConfig, ReplayConfig
 from harness.config import Config
 from harness.errors import HarnessError, RecordError, TrainingError
-from harness.measures.config import ForgettingConfig, MeasureConfig
+from harness.measures.config import (
+    ForgettingConfig,
+    MeasureConfig,
+    SimilarityEncoderConfig,
+)
 from harness.metering.config import CostConfig
 from harness.models.config import ModelConfig
 from harness.predictions import read_predictions
@@ -26,6 +30,13 @@ from harness.tasks.config import CustomConfig, FictionalConfig
 
 LORA = AdapterConfig(rank=2, alpha=4, epochs=1, batch_size=8, learning_rate=1e-2)
 BM25 = RetrieverConfig(kind="bm25", top_k=1, chunk_tokens=40, chunk_overlap=4)
+
+
+UNLIKE = (
+    *("run_id", "config_hash", "created_at", "reused", "cold_start", "spent_seconds"),
+    *("spent_energy_kwh", "meter_overhead_share", "device_exclusive"),
+)
+"""What two rows of the same answers may differ in."""
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +89,40 @@ def test_a_frozen_arm_gives_a_row_and_a_prediction_a_question(config: Config):
     assert row["decode_tokens"] == sum(line["tokens_out"] for line in lines)
     assert sum(line["latency_seconds"] is not None for line in lines) == row["latency_n"] == 2
     assert row["latency_p95_seconds"] is None  # two requests have no 95th percentile
+
+
+def test_similarity_is_measured_on_request_and_charged_to_no_arm(
+    config: Config, tiny_encoder: Path
+):
+    plain = run(config)
+    assert plain["embedding_similarity"] is None
+    assert plain["similarity_encoder"] is None
+    assert plain["answer_part"] is None  # the whole, as rows of before say it
+    encoder = SimilarityEncoderConfig(source="local", id=str(tiny_encoder), name="tiny")
+    measure = replace(config.measure, embedding_similarity=True, similarity_encoder=encoder)
+    asked = run(replace(config, measure=measure))
+    assert (asked["status"], asked["similarity_encoder"]) == ("ok", "tiny")
+    assert asked["reused"] == ["answers", "probes"]  # so a finished run can be measured by it
+    assert asked["spent_seconds"] == 0  # the encoder's time is in no phase
+    lines = read_predictions(config.folder() / "predictions" / f"{asked['run_id']}.jsonl")
+    own = [line["metrics"]["embedding_similarity"] for line in lines]
+    assert all(-1 <= value <= 1 for value in own)
+    assert asked["embedding_similarity"] == pytest.approx(sum(own) / 6)
+    assert asked["embedding_similarity_low"] < asked["embedding_similarity_high"]
+    assert asked["metric_versions"]["embedding_similarity"].startswith("1 by tiny ")
+    assert asked["run_id"] != plain["run_id"]
+    assert {name for name in plain if plain[name] != asked[name] and name not in UNLIKE} == {
+        *("embedding_similarity", "embedding_similarity_low", "embedding_similarity_high"),
+        *("similarity_encoder", "metric_versions"),
+    }
+
+
+def test_a_missing_encoder_is_known_before_any_long_work(config: Config, cache: Path):
+    encoder = SimilarityEncoderConfig(source="local", id="/nowhere")
+    measure = replace(config.measure, embedding_similarity=True, similarity_encoder=encoder)
+    row = run(replace(config, measure=measure))
+    assert "measure.similarity_encoder.id" in row["error"]
+    assert not list(cache.rglob("answers"))
 
 
 def test_null_is_not_zero(config: Config):
@@ -519,6 +564,30 @@ def test_raft_trains_on_passages_and_says_so(config: Config, distractors_from: s
     plain = run(replace(config, arm="rag_lora", retriever=BM25, adapter=LORA))
     assert plain["raft_gold_share"] is None
     assert row["trained_tokens"] > plain["trained_tokens"]
+
+
+def test_raft_that_quotes_is_trained_and_scored_by_its_final_answers(config: Config):
+    raft = RaftConfig(gold_share=0.5, distractors=1, quote=True)
+    config = replace(
+        config,
+        arm="raft_quote",
+        retriever=BM25,
+        adapter=replace(LORA, train_passages="raft", raft=raft),
+        prompt=PromptConfig(max_new_tokens=80),
+        measure=replace(config.measure, answer_part="final"),
+    )
+    row = run(config)
+    assert row["status"] == "ok", row["error"]
+    assert 0 < row["raft_quoting"] <= row["training_pairs"] / 2
+    assert f"RAFT: {row['raft_quoting']} training answers quote their passage" in row["notes"]
+    assert row["answer_part"] == "final"
+    assert row["quoting"] is not None  # an untrained model may not close a quote
+    assert row["quoting_verbatim"] <= row["quoting"]
+    short = run(replace(config, prompt=PromptConfig(max_new_tokens=4)))
+    assert "prompt.max_new_tokens=4 is too short" in short["error"]
+    plain = run(replace(config, adapter=None, retriever=None, arm="closed_book"))
+    assert plain["raft_quoting"] is None
+    assert plain["quoting"] == 0
 
 
 def test_rafts_passages_that_do_not_fit_the_prompt_are_refused(config: Config):

@@ -305,12 +305,13 @@ def test_a_share_outside_0_to_1_is_left_out_and_named(tmp_path):
         tmp_path / "r1.jsonl",
         line("a", metrics={"f1": 50.0, "own": 50.0}),
         line("b", metrics={"f1": 1.0000000000000002, "own": -3.0}),
-        line("c", metrics={"mrr": -0.5}),
+        line("c", metrics={"mrr": -0.5, "embedding_similarity": -0.5}),
     )
     scores = read_scores(path)
     assert same(scores.measures["f1"], [math.nan, 1.0, math.nan])
     assert same(scores.measures["own"], [50.0, -3.0, math.nan])
     assert np.isnan(scores.measures["mrr"]).all()
+    assert scores.measures["embedding_similarity"][2] == -0.5  # a cosine may be
     assert scores.problems == (
         f"{path}, line 1: 'f1' is 50, which is not from 0 to 1; it is left out",
         f"{path}, line 3: 'mrr' is -0.5, which is not from 0 to 1; it is left out",

@@ -438,6 +438,7 @@ def test_an_interval_that_does_not_hold_its_mean_counts_as_unknown(tmp_path, end
         ("exact_match", "50", "0 to 1 (in percent?)"),
         ("f1", "-0.1", "0 to 1"),
         ("mrr", "1.5", "0 to 1 (in percent?)"),
+        ("embedding_similarity", "-1.5", "-1 to 1"),
         ("facts_options_before", "1.01", "0 to 1 (in percent?)"),
         ("forgetting_facts_options", "-1.2", "-1 to 1"),
     ],

@@ -80,11 +80,13 @@ class RaftConfig:
         distractors: passages of other documents beside the gold one.
         distractors_from: "random" (drawn by the run's seed) or "retrieved" (the best that the arm's
             retriever finds for the question).
+        quote: train answers that first quote the sentence of the gold passage that states them.
     """
 
     gold_share: float = 0.8
     distractors: int = 4
     distractors_from: str = "random"
+    quote: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.gold_share <= 1:
@@ -223,6 +225,11 @@ class AdapterConfig:
             raise ConfigError(
                 f"adapter.checkpoint_steps is {self.checkpoint_steps}; it is a number of steps, "
                 "0 for no checkpoints, or null"
+            )
+        if self.raft.quote and self.train_passages != "raft":
+            raise ConfigError(
+                f"adapter.raft.quote needs adapter.train_passages=raft, not {self.train_passages}: "
+                "only there is a passage to quote among others"
             )
         self._check_peft()
         self._check_kl()

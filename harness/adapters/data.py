@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from harness.adapters.config import AdapterConfig
 from harness.adapters.examples import Example, answer_example, text_examples
-from harness.answering import build_prompts
+from harness.adapters.raft import raft_answer
+from harness.answering import Asked, build_prompts
 from harness.errors import TrainingError
 from harness.models.language_model import LanguageModel
 from harness.prompts import PromptConfig
@@ -30,15 +31,7 @@ def task_examples(
     Documents that are distractors hold no fact to learn and are left out.
     """
     if task.train:
-        questions = [
-            Question(
-                id=f"train-{position}",
-                question=pair.question,
-                answers=(pair.answer,),
-                gold_documents=(pair.document_id,) if pair.document_id else (),
-            )
-            for position, pair in enumerate(task.train)
-        ]
+        questions = training_questions(task)
         return question_examples(model, prompt, config, questions, find(questions))
     if config.train_passages != "none":
         raise TrainingError(
@@ -54,6 +47,19 @@ def task_examples(
     return text_examples(model, texts, config.max_tokens)
 
 
+def training_questions(task: Task) -> list[Question]:
+    """The task's training pairs as questions."""
+    return [
+        Question(
+            id=f"train-{position}",
+            question=pair.question,
+            answers=(pair.answer,),
+            gold_documents=(pair.document_id,) if pair.document_id else (),
+        )
+        for position, pair in enumerate(task.train)
+    ]
+
+
 def question_examples(
     model: LanguageModel,
     prompt: PromptConfig,
@@ -61,9 +67,18 @@ def question_examples(
     questions: Sequence[Question],
     found: Found,
 ) -> list[Example]:
-    """Each question's prompt, in the wording that answering uses, with its first gold answer."""
+    """Each question's prompt, in the wording that answering uses, with its first gold answer.
+
+    With ``raft.quote`` the answer stands behind a quote of a passage in its prompt.
+    """
+
+    def answer(asked: Asked) -> str:
+        if config.raft.quote:
+            return raft_answer(asked.question, [scored.passage for scored in asked.used])
+        return asked.question.answers[0]
+
     return [
-        answer_example(model, asked.prompt, asked.question.answers[0], config.max_tokens)
+        answer_example(model, asked.prompt, answer(asked), config.max_tokens)
         for asked in build_prompts(model, prompt, questions, found)
     ]
 

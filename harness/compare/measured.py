@@ -30,7 +30,8 @@ class Known:
     @property
     def a_share(self) -> bool:
         """Whether a question's score lies between 0 and 1 by definition."""
-        return self.name in ACCURACY or self.name in RETRIEVAL or self.unit.startswith("share")
+        known = ACCURACY.get(self.name) or RETRIEVAL.get(self.name)
+        return known.a_share if known else self.unit.startswith("share")
 
 
 def measures_of(arms: Sequence[Arm]) -> dict[str, Known]:

@@ -29,7 +29,7 @@ score says how far people and each measure agree (share, Cohen's kappa), and the
 verdicts where there are some, what each arm's share is by people and by measure, and
 where they differ. Several files are several labelers: the majority counts.
 
-  --threshold 0.5    from where a graded measure (f1, rouge_l) counts as a yes
+  --threshold 0.5    from where a graded measure (f1, say) counts as a yes
   --json             as JSON
 
 Examples:

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.errors import ConfigError, suggestion
-from harness.measures.definitions import ACCURACY
-from harness.stats import Interval, share_interval
+from harness.measures.definitions import ACCURACY, MEASURES
+from harness.quotes import final_answer
+from harness.stats import Interval, mean_interval, share_interval
 from harness.types import Prediction, Question
 
 Scores = dict[str, float]
@@ -19,6 +20,7 @@ Scores = dict[str, float]
 ANSWER_PARTS: dict[str, Callable[[str], str]] = {
     "whole": lambda text: text.strip(),
     "first_line": lambda text: text.strip().split("\n", 1)[0].strip(),
+    "final": final_answer,
 }
 
 # A refusal is an answer that *is* one of these ...
@@ -157,16 +159,25 @@ def is_refusal(text: str) -> bool:
     return any(_has_run(tokens, phrase.split()) for phrase in REFUSAL_PHRASES)
 
 
+def scored_text(prediction: Prediction, answer_part: str = "whole") -> str:
+    """The part of the generated text that is scored.
+
+    Raises:
+        ConfigError: there is no such part.
+    """
+    _check_answer_part(answer_part)
+    return ANSWER_PARTS[answer_part](prediction.answer.text)
+
+
 def score(prediction: Prediction, answer_part: str = "whole") -> Scores:
     """Measure -> value for the measures that apply to this question, and no others.
 
     Open answerable: exact_match, f1, rouge_l, contains, contains_paper, false_refusal. Choice:
     multiple_choice, and multiple_choice_normalised where option scores are given. Unanswerable:
     false_answer. Which measures apply depends on the question alone, so arms can be paired.
+    What needs a model is added elsewhere: harness.measures.similarity.
     """
-    _check_answer_part(answer_part)
-    question = prediction.question
-    text = ANSWER_PARTS[answer_part](prediction.answer.text)
+    question, text = prediction.question, scored_text(prediction, answer_part)
     if question.unanswerable:
         return {"false_answer": float(not is_refusal(text))}
     if question.choices:
@@ -210,7 +221,8 @@ def mean_scores(
             for p, s in zip(predictions, scores, strict=True)
             if name in s
         ]
-        interval = share_interval(
+        interval_of = share_interval if MEASURES[name].a_share else mean_interval
+        interval = interval_of(
             [value for value, _ in pairs], [cluster for _, cluster in pairs], confidence=confidence
         )
         if interval is not None:

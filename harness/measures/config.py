@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from harness.errors import ConfigError, suggestion
+from harness.retrieval.config import EncoderConfig
 
+ANSWER_PARTS = ("whole", "first_line", "final")
 PROBE_NAMES = ("facts", "glosses", "text", "context")
+
+
+@dataclass
+class SimilarityEncoderConfig(EncoderConfig):
+    """Which sentence encoder measures answers: an ``EncoderConfig`` under another name.
+
+    Answers and gold answers are alike, so both get ``query_prefix``.
+    """
+
+    setting: ClassVar[str] = "measure.similarity_encoder"
 
 
 @dataclass
@@ -16,8 +29,8 @@ class MeasureConfig:
     Attributes:
         primary: the measure that validation maximises; null takes multiple_choice for questions
             with options and contains for others.
-        answer_part: part of the generated text that is scored, whole or first_line; the same
-            for all arms.
+        answer_part: part of the generated text that is scored: whole, first_line, or final (what
+            follows a quote, see adapter.raft.quote); the same for all arms.
         confidence: of the intervals in the record.
         latency_questions: test questions answered again one at a time, for latencies; 0 for none.
         latency_warmup: questions answered before those, not counted.
@@ -25,6 +38,9 @@ class MeasureConfig:
             were made before; the row says what was reused and reports what it first cost.
         exclusive: metered phases of all cells on a device take turns, so that none is measured
             while another computes; a sweep of several workers takes longer then.
+        embedding_similarity: also measure how near each answer's sentence embedding is to that of
+            the nearest gold answer.
+        similarity_encoder: the encoder of those embeddings, if they are measured.
     """
 
     primary: str | None = None
@@ -34,19 +50,27 @@ class MeasureConfig:
     latency_warmup: int = 2
     reuse: bool = True
     exclusive: bool = False
+    embedding_similarity: bool = False
+    similarity_encoder: SimilarityEncoderConfig = field(default_factory=SimilarityEncoderConfig)
 
     def __post_init__(self) -> None:
-        from harness.measures.definitions import ACCURACY
+        from harness.measures.definitions import ACCURACY, ON_REQUEST
 
-        if self.answer_part not in ("whole", "first_line"):
+        if self.answer_part not in ANSWER_PARTS:
             raise ConfigError(
-                f"measure.answer_part is '{self.answer_part}'; it is whole or first_line"
-                + suggestion(self.answer_part, ["whole", "first_line"])
+                f"measure.answer_part is '{self.answer_part}'; it is one of "
+                + ", ".join(ANSWER_PARTS)
+                + suggestion(self.answer_part, list(ANSWER_PARTS))
             )
         if self.primary is not None and self.primary not in ACCURACY:
             raise ConfigError(
                 f"measure.primary is '{self.primary}'; it is one of {', '.join(ACCURACY)}"
                 + suggestion(self.primary, list(ACCURACY))
+            )
+        if self.primary in ON_REQUEST:
+            raise ConfigError(
+                f"measure.primary is '{self.primary}', which is measured once all answers are "
+                "given and so can choose no top_k; name another (search.measure may be this one)"
             )
         if not 0.5 <= self.confidence < 1:
             raise ConfigError(

@@ -20,11 +20,17 @@ class Measure:
     definition: str
     source: str
 
+    @property
+    def a_share(self) -> bool:
+        """Whether a question's score lies between 0 and 1."""
+        return self.unit.startswith(("share", "mean over"))
+
 
 SQUAD = "SQuAD evaluation script, Rajpurkar et al. 2016, arXiv:1606.05250"
 SQUAD_2 = "SQuAD 2.0 (the no-answer case), Rajpurkar et al. 2018, arXiv:1806.03822"
 ROUGE = "ROUGE-L, Lin 2004, ACL W04-1013 (the F-measure with equal weights)"
 SOUDANI = "Soudani, Kanoulas, Hasibi 2024, arXiv:2403.01432 (after PopQA, arXiv:2212.10511)"
+SENTENCE_BERT = "cosine of sentence embeddings, Reimers & Gurevych 2019, arXiv:1908.10084"
 LM_EVAL = "lm-evaluation-harness, `acc` and `acc_norm`"
 TREC_EVAL = "trec_eval through ir_measures (pytrec_eval)"
 HARNESS = "this project"
@@ -78,6 +84,15 @@ ACCURACY = _table(
         SOUDANI,
     ),
     Measure(
+        "embedding_similarity",
+        1,
+        True,
+        "mean cosine over open answerable questions",
+        "Cosine of the answer's sentence embedding with that of the gold answer or alias nearest "
+        "to it; 0 for an empty answer. Near is not correct.",
+        SENTENCE_BERT,
+    ),
+    Measure(
         "multiple_choice",
         1,
         True,
@@ -111,6 +126,9 @@ ACCURACY = _table(
         SQUAD_2,
     ),
 )
+
+ON_REQUEST = ("embedding_similarity",)
+"""Accuracy measures that a run has only if it asks for them: they need a model of their own."""
 
 RETRIEVAL = _table(
     Measure(

@@ -131,7 +131,7 @@ def _over_questions(arm: ArmRuns, measure: Measure) -> Interval | None:
     common = [name for name in found[0] if all(name in other for other in found)]
     means = [fmean(seed[name][0] for seed in found) for name in common]
     clusters = [found[0][name][1] for name in common]
-    share = measure.unit.startswith(("share", "mean over")) and not harm
+    share = measure.a_share and not harm
     return (share_interval if share else mean_interval)(means, clusters)
 
 

@@ -16,8 +16,10 @@ NOTHING = 1e-9
 LABELS = {
     "exact_match": "exact match",
     "f1": "token F1",
+    "rouge_l": "ROUGE-L",
     "contains": "correct answers (contains)",
     "contains_paper": "correct answers (contains, as in the paper)",
+    "embedding_similarity": "similarity to gold (cosine)",
     "multiple_choice": "multiple choice",
     "multiple_choice_normalised": "multiple choice, by length",
     "false_answer": "answers where there is none",
@@ -63,6 +65,7 @@ _SCALES = {
     "kWh": Scale(1e3, "Wh"),
     "kWh per question": Scale(1e6, "mWh per question"),
     "kg CO2e": Scale(1e3, "g CO2e"),
+    "mean cosine over open answerable questions": Scale(1, "cosine", 3),
     "nats per token": Scale(1, "nats per token", 3),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field
+from typing import ClassVar
 
 from harness.errors import ConfigError, suggestion
 from harness.sources import MINILM
@@ -44,6 +45,8 @@ class EncoderConfig:
         dtype: of the encoder's weights; vectors are stored in float32.
     """
 
+    setting: ClassVar[str] = "retriever.encoder"  # as messages call this group
+
     name: str = ""
     source: str = "wheel"
     id: str | None = None
@@ -59,10 +62,10 @@ class EncoderConfig:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        _check_choice("retriever.encoder.source", self.source, ENCODER_SOURCES)
-        _check_choice("retriever.encoder.dtype", self.dtype, ENCODER_DTYPES)
-        _check_at_least("retriever.encoder.batch_size", self.batch_size, 1)
-        _check_source("retriever.encoder", self, "sentence-transformers model")
+        _check_choice(f"{self.setting}.source", self.source, ENCODER_SOURCES)
+        _check_choice(f"{self.setting}.dtype", self.dtype, ENCODER_DTYPES)
+        _check_at_least(f"{self.setting}.batch_size", self.batch_size, 1)
+        _check_source(self.setting, self, "sentence-transformers model")
 
     @property
     def label(self) -> str:

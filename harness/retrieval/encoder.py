@@ -137,10 +137,10 @@ def encoder_folder(config: EncoderConfig) -> Path:
     Raises:
         SourceError: they cannot be had, or are no sentence-transformers model in safetensors.
     """
-    folder = model_folder(config, "encoder", "retriever.encoder")
+    folder = model_folder(config, "encoder", config.setting)
     if not (folder / "modules.json").is_file():
         raise SourceError(
             f"encoder '{config.label}': no modules.json in {folder}, so it is no "
-            "sentence-transformers model; check retriever.encoder.id (or member)"
+            f"sentence-transformers model; check {config.setting}.id (or member)"
         )
     return folder

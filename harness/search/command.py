@@ -151,6 +151,7 @@ def _marked(found: Search, part: str) -> list[str]:
 
 def _measure(config: Config, task: Task) -> str:
     """The accuracy measure to maximise, known to apply to validation questions."""
+    from harness.measures import similarity
     from harness.measures.accuracy import score as scores_of
 
     asked = [
@@ -158,6 +159,8 @@ def _measure(config: Config, task: Task) -> str:
         for question in task.test
     ]
     applying = {name for one in asked for name in scores_of(one)}
+    if config.measure.embedding_similarity and any(map(similarity.applies, task.test)):
+        applying.add(similarity.NAME)
     named = config.search.measure or config.measure.primary
     if named is None:
         both = [name for name in ("multiple_choice", "contains") if name in applying]

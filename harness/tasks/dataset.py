@@ -27,10 +27,14 @@ from harness.types import Document, Question, Task, TrainingPair
 
 @dataclass(frozen=True)
 class Split:
-    """The questions of a split, and the documents that their contexts make."""
+    """The questions of a split, and the documents that their contexts make.
+
+    ``repeated`` counts rows that were left out, since they say the same as one before.
+    """
 
     asked: list[AskedQuestion]
     documents: dict[str, Document]
+    repeated: int = 0
 
 
 def load_dataset_task(config: DatasetConfig) -> Task:
@@ -82,6 +86,9 @@ def build_task(config: DatasetConfig, train: Split, validation: Split, test: Spl
     held_out = sample_in_order(held_out, config.validation_questions, config.split_seed)
     answered = [question for question in trainable if not question.unanswerable]
     taught = sample_in_order(answered, config.train_questions, config.split_seed)
+    for part, split in (("train", train), ("validation", validation), ("test", test)):
+        if split.repeated:
+            notes.append(f"{split.repeated} {part} rows left out: the same as one before")
     if dropped:
         notes.append(f"{dropped} train questions left out: worded like a held-out one")
     if len(answered) < len(trainable):
@@ -113,7 +120,8 @@ def _split(config: DatasetConfig, part: str, name: str) -> Split:
     asked: list[AskedQuestion] = []
     documents: dict[str, Document] = {}
     relations: set[str] = set()
-    seen: dict[str, str] = {}
+    seen: dict[str, AskedQuestion] = {}
+    repeated = 0
     for number, row in enumerate(read_split(config, name), start=1):
         values = row.values
         relation = values[FILE_RELATION] or _text(row, "relation")
@@ -124,13 +132,17 @@ def _split(config: DatasetConfig, part: str, name: str) -> Split:
         if document:
             documents.setdefault(document.id, document)
         question = _question(config, row, relation, document, f"{part}-{number}")
-        if question.id in seen:
+        item = AskedQuestion(question, part, row.where)
+        before = seen.setdefault(question.id, item)
+        if before is item:
+            asked.append(item)
+        elif before.question == question:
+            repeated += 1
+        else:
             raise DataError(
-                f"{row.where}: id '{question.id}' was used before, in {seen[question.id]}; set "
+                f"{row.where}: id '{question.id}' was used before, in {before.where}; set "
                 "task.columns.id='' to number the rows"
             )
-        seen[question.id] = row.where
-        asked.append(AskedQuestion(question, part, row.where))
     for relation in config.relations:
         if part == "test" and relation not in relations:
             known = sorted(relations)
@@ -140,7 +152,7 @@ def _split(config: DatasetConfig, part: str, name: str) -> Split:
             )
     if not asked:
         raise DataError(f"task.splits.{part}={name} of {config.path} has no questions")
-    return Split(with_buckets(asked), documents)
+    return Split(with_buckets(asked), documents, repeated)
 
 
 def _question(

@@ -84,7 +84,7 @@ class DatasetConfig(TaskConfig):
 
     Attributes:
         path: a hub id, or a local file or folder, which goes first.
-        subset: the hub's name of a configuration, e.g. "rc.nocontext".
+        subset: the hub's name of a configuration, e.g. "unfiltered.nocontext".
         revision: the hub's commit or tag; null takes the newest.
         relation_from_file: whether the relation is the file's name up to its first dot.
         relations: keep only questions of these; empty keeps all.

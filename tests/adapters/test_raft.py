@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from harness.adapters.config import RaftConfig
-from harness.adapters.raft import raft_passages
+from harness.adapters.config import AdapterConfig, RaftConfig
+from harness.adapters.raft import raft_answer, raft_passages, raft_quoted
 from harness.errors import ConfigError, TrainingError
 from harness.types import Passage, Question, ScoredPassage
 
@@ -96,3 +97,79 @@ def test_too_few_other_passages_are_counted():
 def test_settings_that_do_not_fit_are_refused(values, message):
     with pytest.raises(ConfigError, match=message):
         RaftConfig(**values)
+
+
+LIMA = Passage(
+    "p",
+    "d",
+    "Peru has mountains.\n\nLima lies on the coast. The capital of Peru is Lima, founded in 1535. "
+    "Lima has 11 million people.",
+)
+
+
+def asked(question: str, answer: str, document: str = "d") -> Question:
+    return Question("q", question, (answer,), gold_documents=(document,))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "quote"),
+    [
+        ("What is the capital of Peru?", "Lima", "The capital of Peru is Lima, founded in 1535."),
+        ("Where is the coast?", "lima", "Lima lies on the coast."),
+        ("Which?", "Lima", "Lima lies on the coast."),  # none shares more words: the first
+        ("How many people has it?", "11", "Lima has 11 million people."),
+    ],
+)
+def test_an_answer_stands_behind_the_sentence_that_states_it(question, answer, quote):
+    told = raft_answer(asked(question, answer), [PASSAGES[0], LIMA])
+    assert told == f"##begin_quote## {quote} ##end_quote## {answer}"
+
+
+def test_an_answer_is_plain_where_there_is_nothing_to_quote():
+    assert raft_answer(asked("Which?", "Quito"), [LIMA]) == "Quito"
+    assert raft_answer(asked("Which?", "53"), [LIMA]) == "53"  # no whole word of it
+    assert raft_answer(asked("Which?", "Lima", "other"), [LIMA]) == "Lima"  # no gold passage
+    assert raft_answer(asked("Which?", "Lima"), []) == "Lima"
+
+
+def test_a_quote_is_always_word_for_word():
+    # Between the pieces of a sentence with an abbreviation the splitter drops the bracket.
+    odd = Passage("p", "d", "It (by Dr.) Brown is Lima. More.")
+    assert raft_answer(asked("Which?", "Lima"), [odd]) == "Lima"
+
+
+@pytest.mark.parametrize("distractors_from", ["random", "retrieved"])
+def test_what_is_counted_is_what_is_trained(distractors_from: str):
+    config = RaftConfig(0.7, 3, distractors_from, quote=True)
+    unstated = [replace(one, answers=("never stated",)) for one in QUESTIONS[40:]]
+    questions = [*QUESTIONS[:40], *unstated]
+    composed = raft_passages(config, PASSAGES, questions, Ranked(), seed=3)  # type: ignore[arg-type]
+    answers = [
+        raft_answer(question, [scored.passage for scored in own])
+        for question, own in zip(questions, composed, strict=True)
+    ]
+    quoted = raft_quoted(config, PASSAGES, questions, 3, lambda text: len(text.split()), 20)
+    assert quoted.quoting == sum(one.startswith("##begin_quote##") for one in answers) >= 25
+    assert quoted.without_gold == 15  # 0.3 of 50
+    assert quoted.without_sentence == 35 - quoted.quoting
+    assert "15 have no gold passage" in quoted.note()
+
+
+def test_answers_that_would_be_cut_are_refused_before_training():
+    config = RaftConfig(1.0, 1, quote=True)
+    question = asked("What is the capital of Peru?", "Lima")
+
+    def check(most: int):
+        return raft_quoted(config, [LIMA], [question], 0, lambda text: len(text.split()), most)
+
+    # Two marks, nine words, the answer and its end: thirteen.
+    assert check(13).quoting == 1
+    with pytest.raises(TrainingError, match=r"max_new_tokens=12 is too short .* has 13 tokens"):
+        check(12)
+    with pytest.raises(TrainingError, match=r"nothing to quote \(RAFT: 0 training answers"):
+        raft_quoted(config, [LIMA], [asked("Which?", "Quito")], 0, len, 99)
+
+
+def test_quotes_need_raft():
+    with pytest.raises(ConfigError, match=r"adapter.raft.quote needs adapter.train_passages=raft"):
+        AdapterConfig(train_passages="gold", raft=RaftConfig(quote=True))

@@ -135,6 +135,7 @@ def test_what_no_trial_could_know_is_refused_before_anything_runs(
         ("search.second=answer_energy_kwh", "is not known with cost.energy=none"),
         ("search.second=forgetting_facts_options", "needs 'facts' in forgetting.probes"),
         ("search.measure=contains", "applies to no validation question of fictional"),
+        ("search.second=embedding_similarity", "set measure.embedding_similarity=true"),
     ):
         assert main([*command, override]) == 2
         err = capsys.readouterr().err

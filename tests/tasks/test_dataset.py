@@ -200,6 +200,22 @@ def test_triviaqas_value_comes_before_its_aliases(load):
     ]
 
 
+def test_a_row_that_says_the_same_as_one_before_is_left_out_and_counted(load):
+    def row(number, question="Who won in 1930?", **answer):
+        told = {"value": "Sinclair Lewis", "aliases": []} | answer
+        return {"question_id": f"t{number}", "question": question, "answer": told}
+
+    # rc.nocontext: a question with evidence on the web and on Wikipedia has a row for each.
+    rows = [row(1), row(2, "Who won in 1931?"), row(1), row(1)]
+    files = {"train.jsonl": [row(9, "Who lost?")], "validation.jsonl": rows}
+    task = load("triviaqa", files, "task.subset=''", "task.validation_questions=0")
+    assert [question.id for question in task.test] == ["t1", "t2"]
+    assert "2 test rows left out: the same as one before" in task.notes
+    files["validation.jsonl"] = [row(1), row(1, value="Thomas Mann")]
+    with pytest.raises(DataError, match=r"row 2: id 't1' was used before, in .*row 1"):
+        load("triviaqa", files, "task.subset=''")
+
+
 ENTITY = {
     "test/P19.test.json": [{"question": "Where was Ann born?", "answers": ["Oslo"]}],
     "test/P36.test.json": [{"question": "What is the capital of X?", "answers": ["Y"]}],

@@ -15,6 +15,12 @@ from harness.metering.latency import LEAST_REQUESTS, percentiles
 
 Row = Mapping[str, Any]
 
+KEEPS_UP = 0.8
+"""Least share of the offered rate that is answered, the wait for the last answers included.
+
+Of 300 simulated runs of 20 requests with even answers, 98 % reached it at 70 % of the capacity and
+0.3 % at twice the capacity."""
+
 
 def measured(driven: Driven, config: LoadConfig) -> dict[str, Any]:
     """The measured columns of a rate (``harness.load.table.COLUMNS``).
@@ -91,9 +97,10 @@ def send_lag(driven: Driven) -> float | None:
 def knee(rows: Sequence[Row], factor: float) -> tuple[float | None, str]:
     """The highest rate up to which the 95th percentile of latency stays low, and its wording.
 
-    Low: at most ``factor`` times the latency of a request answered alone, at this rate and at all
-    tested ones below it. It is held against a request alone, not against the lowest rate, which
-    may itself be beyond the knee.
+    Low: at most ``factor`` times the latency of a request answered alone, while answers keep up
+    with arrivals (a short run ends before its queue is long), at this rate and at all tested ones
+    below it. It is held against a request alone, not against the lowest rate, which may itself be
+    beyond the knee.
 
     Args:
         rows: of one arm and one length, by ascending rate.
@@ -106,6 +113,7 @@ def knee(rows: Sequence[Row], factor: float) -> tuple[float | None, str]:
         [
             row["latency_p95_seconds"] is not None
             and row["latency_p95_seconds"] <= factor * row["alone_latency_seconds"]
+            and row["throughput_requests_per_second"] >= KEEPS_UP * row["offered_per_second"]
             for row in rows
         ],
     )

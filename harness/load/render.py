@@ -38,8 +38,8 @@ def _one(rows: Sequence[Row], length: int, factor: float) -> str:
     lines = [_title(first, length), *_grid(table)]
     alone = max(row["alone_latency_seconds"] for row in rows)
     lines += [
-        f"knee: {knee(rows, factor)[1]} (95th percentile of latency at most {factor:g} times the "
-        f"{_figure(alone)} s of a request alone)",
+        f"knee: {knee(rows, factor)[1]} (p95 of latency at most {factor:g} times the "
+        f"{_figure(alone)} s of a request alone, and answers keep up with arrivals)",
         f"mean QoE of {GOOD_QOE:g} or more, every request answered: {good_rate(rows)[1]}",
         f"expected: first token after {first['expected_first_token_seconds']:g} s, then "
         f"{first['expected_tokens_per_second']:g} tokens/s",

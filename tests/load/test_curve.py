@@ -128,6 +128,15 @@ def test_rates_that_are_all_beyond_capacity_have_no_knee_among_them():
     assert knee(rows, 5) == (None, "below the tested rates (under 2/s)")
 
 
+def test_a_run_too_short_for_a_long_queue_is_still_beyond_the_knee():
+    # Twenty at once, 2 s each: the slowest waits for 40 s, and a lenient factor would allow it.
+    (row,) = rows_at([8.0], requests=20)
+    assert row["latency_p95_seconds"] < 30 * row["alone_latency_seconds"]
+    assert knee([row], 30)[1] == "below the tested rates (under 8/s)"
+    (row,) = rows_at([0.3], requests=20)  # 60 % of capacity
+    assert knee([row], 30)[1] == "beyond the tested rates (above 0.3/s)"
+
+
 def test_rates_that_are_all_easy_leave_the_knee_beyond_them():
     assert knee(rows_at([0.05, 0.1]), 5) == (None, "beyond the tested rates (above 0.1/s)")
 

@@ -30,8 +30,8 @@ def told(rates: list[float], **changes: Any) -> str:
 def test_the_knee_is_said_with_what_it_is_held_against():
     text = told([0.2, 2.0])
     assert "rag, m, batches of up to 1: answers of 2 tokens, each forced to go on" in text
-    assert "knee: 0.2/s, and no more at 2/s (95th percentile of latency at most 5 times" in text
-    assert "the 2.00 s of a request alone)" in text
+    assert "knee: 0.2/s, and no more at 2/s (p95 of latency at most 5 times" in text
+    assert "the 2.00 s of a request alone, and answers keep up with arrivals)" in text
 
 
 def test_each_length_has_a_table_of_its_own():

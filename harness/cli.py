@@ -18,6 +18,7 @@ from harness.errors import ConfigError, HarnessError, suggestion
 COMMANDS = {
     "run": ("harness.launch", "run arms on a task and record what each gave and cost"),
     "ask": ("harness.ask", "put questions to an arm that was run, with its passages"),
+    "load": ("harness.load.command", "put an arm under load: latency, QoE and cost against rate"),
     "compare": ("harness.compare.command", "set arms side by side: differences with verdicts"),
     "breakeven": ("harness.economics.command", "say at what query volume an arm overtakes another"),
     "plan": ("harness.economics.plan.command", "say what a model needs before anything is run"),

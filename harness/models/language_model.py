@@ -125,20 +125,31 @@ class LanguageModel:
         max_new_tokens: int,
         on_prefill: Listener | None = None,
         on_decode: Listener | None = None,
+        on_token: greedy.TokenListener | None = None,
+        ends: bool = True,
     ) -> list[Answer]:
         """The greedy answer to each prompt, in the order of the prompts.
 
         Args:
             on_prefill: called before each batch.
             on_decode: called when a batch's prompts have been read: prefill ends, decode begins.
+            on_token: called for each token as it is chosen, with its prompt's position.
+            ends: False goes on after an end token, to exactly ``max_new_tokens``.
 
         Raises:
-            ModelError: a prompt and its answer exceed the context, or memory ran out.
+            ModelError: a prompt and its answer exceed the context, memory ran out, or tokens are
+                asked for one by one of a model that is left to transformers.
         """
         encoded = self.encode(prompts)
         self._check_lengths([len(ids) for ids in encoded], max_new_tokens)
         reader = self._reader(encoded)
         own_loop = keeps_every_token(self.model)
+        if not own_loop and (on_token or not ends):
+            raise ModelError(
+                f"{self.config.name} is left to transformers' own decoding, which tells no token "
+                "as it is chosen; serve it behind an address instead (--endpoint)"
+            )
+        end_ids = self.end_ids if ends else []
         answers: dict[int, Answer] = {}
         for batch in self._shown("answering", [len(ids) for ids in encoded]):
             if on_prefill:
@@ -149,7 +160,8 @@ class LanguageModel:
                     read = reader.read(prompts_of_batch)
                     if on_decode:
                         on_decode()
-                    produced = greedy.decode(self.model, read, max_new_tokens, self.end_ids)
+                    told = _by_position(on_token, batch)
+                    produced = greedy.decode(self.model, read, max_new_tokens, end_ids, told)
                 else:
                     produced = self._transformers_generate(
                         prompts_of_batch, max_new_tokens, on_decode
@@ -321,6 +333,13 @@ class LanguageModel:
                 "prompt.context_budget_tokens, retriever.top_k, prompt.shots or "
                 "prompt.max_new_tokens"
             )
+
+
+def _by_position(
+    on_token: greedy.TokenListener | None, batch: Sequence[int]
+) -> greedy.TokenListener | None:
+    """The listener as a batch calls it: its rows stand for other positions among all prompts."""
+    return on_token and (lambda row, token: on_token(batch[row], token))
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class Transport:
 
     def __init__(self, config: EndpointConfig) -> None:
         self.config = config
-        self._key = _key(config)
+        self._key = api_key(config)
         self._client: AsyncOpenAI = _client(config, self._key)
         self._pace = Pace(config.requests_per_minute)
         # A loop in a thread of its own keeps connections open from call to call (a latency is not
@@ -180,7 +180,12 @@ class Transport:
         return self._line(f"answered {status} ({said})")
 
 
-def _key(config: EndpointConfig) -> str:
+def api_key(config: EndpointConfig) -> str:
+    """The key that the environment holds, or "none".
+
+    Raises:
+        ModelError: the variable that is to hold it is unset.
+    """
     if config.api_key_env is None:
         return "none"  # the client insists on one; a server without keys ignores it
     key = os.environ.get(config.api_key_env, "").strip()

@@ -58,6 +58,48 @@ def test_each_batch_is_prefill_then_decode(tiny_model_folder, own_cache):
     assert heard == ["p", "d", "p", "d"]
 
 
+def test_each_token_is_told_as_it_is_chosen_with_its_prompts_position(tiny_model_folder, own_cache):
+    model = load_tiny(tiny_model_folder, batch_size=2)
+    want = [ids_after(model, prompt, 4) for prompt in PROMPTS]
+    heard: dict[int, list[int]] = {}
+    answers = model.generate(
+        PROMPTS, 4, on_token=lambda position, token: heard.setdefault(position, []).append(token)
+    )
+    assert [heard[position] for position in range(len(PROMPTS))] == want
+    assert answers == model.generate(PROMPTS, 4)
+
+
+def test_an_answer_can_be_made_to_go_on_after_its_end(tiny_model_folder, own_cache):
+    model = load_tiny(tiny_model_folder)
+    want = ids_after(model, PROMPTS[0], 6)
+    model.end_ids = [want[1]]  # it would end with its second token at the latest
+    heard: list[int] = []
+    model.generate(PROMPTS[:1], 6, on_token=lambda _, token: heard.append(token))
+    assert heard == want[: want.index(want[1]) + 1]
+    heard.clear()
+    model.generate(PROMPTS[:1], 6, on_token=lambda _, token: heard.append(token), ends=False)
+    assert heard == want
+
+
+def test_tokens_of_a_model_that_is_left_to_transformers_are_not_told(
+    tiny_model_folder, own_cache, monkeypatch
+):
+    model = load_tiny(tiny_model_folder)
+    monkeypatch.setattr("harness.models.language_model.keeps_every_token", lambda model: False)
+    for asked in ({"on_token": lambda position, token: None}, {"ends": False}):
+        with pytest.raises(ModelError, match="left to transformers"):
+            model.generate(PROMPTS, 3, **asked)
+
+
+def ids_after(model: LanguageModel, prompt: str, count: int) -> list[int]:
+    """The greedy continuation, each token from a plain pass over all before it."""
+    ids = model.encode([prompt])[0]
+    found: list[int] = []
+    for _ in range(count):
+        found.append(int(plain_logits(model, ids + found)[-1].argmax()))
+    return found
+
+
 def test_option_scores_equal_the_sum_over_the_plain_sequence(tiny: LanguageModel):
     options = [["Paris", "Oslo Lima two", "x"], ["a", "seven six"], ["Cairo", "Rome"]]
     found = tiny.option_scores(PROMPTS, options)

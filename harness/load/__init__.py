@@ -1,0 +1,1 @@
+"""Load on an arm: open-loop requests at several rates, what users see of them, and the knee."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -12,7 +12,7 @@ from harness.columns import COLUMNS
 from harness.economics.carbon import CarbonIntensity, carbon_intensity
 from harness.economics.prefix import shared_prefix
 from harness.economics.prices import ApiPrice, machine_cost
-from harness.economics.rows import UNITS, arm_cost, phases_cost
+from harness.economics.rows import FIXED, UNITS, arm_cost, phases_cost
 from harness.economics.stated import embodied_of, prices_of
 from harness.economics.tokenomics import QueryCost, TokenUse, api_cost, prefix_saving, query_cost
 from harness.errors import ConfigError
@@ -160,14 +160,22 @@ def money_needs(cost: CostConfig | None) -> str:
 def _costs(
     row: Row, unit: str, cost: CostConfig | None
 ) -> tuple[float | None, float | None, float | None]:
-    """Fixed, per query, and tuning; money is unknown where ``money_needs`` says why."""
+    """Fixed, per query, and tuning."""
+    return (
+        _priced(unit, lambda: phases_cost(row, FIXED, unit, cost)),
+        _priced(unit, lambda: arm_cost(row, unit, None, cost).per_query),
+        _priced(unit, lambda: phases_cost(row, ("tune",), unit, cost)),
+    )
+
+
+def _priced(unit: str, find: Callable[[], float | None]) -> float | None:
+    """The cost; None for money that lacks a price, of which ``money_needs`` tells once."""
     try:
-        one = arm_cost(row, unit, None, cost)
-        return one.fixed, one.per_query, phases_cost(row, ("tune",), unit, cost)
+        return find()
     except ConfigError:
         if unit != "usd":
             raise
-        return None, None, None
+        return None
 
 
 def _tokens(rows: Sequence[Row]) -> Tokens:

@@ -53,6 +53,12 @@ PLACES: dict[str, type[float] | type[str]] = {
 }
 """Settings of the place that change what a kWh emits and costs, not what was measured."""
 
+RIVALS = {
+    "prices.hourly_usd": "prices.purchase_usd",
+    "prices.purchase_usd": "prices.hourly_usd",
+}
+"""A machine is owned or rented: the one that the command line assumes stands over the other."""
+
 UNSOURCED = "stated without a source"
 """Of a plain number that ``cost.sources`` says nothing about."""
 
@@ -101,10 +107,14 @@ def load_cost(name: str | None = None, assumed: Sequence[str] = ()) -> CostConfi
                 )
             told.pop("defaults", None)
             cost = OmegaConf.merge(cost, told)
-        for text in assumed:
-            key, value = _assumed(text)
+        given = dict(map(_assumed, assumed))
+        for key, value in given.items():
             if key == "country":  # a fixed intensity of the file would stand before it
                 cost.carbon_intensity_kg_per_kwh = None
+            if (
+                key in RIVALS and RIVALS[key] not in given
+            ):  # owned or rented: what the file says of the other gives way
+                OmegaConf.update(cost, RIVALS[key], {"value": None, "source": "", "date": ""})
             OmegaConf.update(cost, key, value)
             if PLACES.get(key) is float:
                 line = {"source": "the command line", "date": _today()}

@@ -111,9 +111,7 @@ def load_cost(name: str | None = None, assumed: Sequence[str] = ()) -> CostConfi
         for key, value in given.items():
             if key == "country":  # a fixed intensity of the file would stand before it
                 cost.carbon_intensity_kg_per_kwh = None
-            if (
-                key in RIVALS and RIVALS[key] not in given
-            ):  # owned or rented: what the file says of the other gives way
+            if key in RIVALS and RIVALS[key] not in given:  # the file's other gives way
                 OmegaConf.update(cost, RIVALS[key], {"value": None, "source": "", "date": ""})
             OmegaConf.update(cost, key, value)
             if PLACES.get(key) is float:

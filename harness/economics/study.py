@@ -76,6 +76,7 @@ class Study:
         estimated: whether any energy is an estimate, not read from a counter.
         owned: whether the machine is: then money counts its energy.
         budget: None if none is stated.
+        devices: that the seconds and the energy were measured on.
         apis: name -> price.
     """
 
@@ -91,6 +92,7 @@ class Study:
     emissions: tuple[Emissions, ...]
     budget: Budget | None
     allowances: tuple[Allowance, ...]
+    devices: tuple[str, ...]
     apis: Mapping[str, ApiPrice]
     assumptions: tuple[Assumption, ...]
 
@@ -134,6 +136,7 @@ def study(
         emissions=_emissions(_known_sum(full), _known_sum(spent), cost),
         budget=budget,
         allowances=() if budget is None else _allowances(budget, found),
+        devices=tuple(sorted({str(row["device"]) for row in rows if row.get("device")})),
         apis=prices,
         assumptions=(
             *_of_rows(rows, own_place=cost is None),

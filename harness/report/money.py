@@ -12,6 +12,7 @@ from harness.report.headline import headline_measures
 from harness.report.money_tables import ESTIMATE
 from harness.report.pareto_charts import Prices
 from harness.report.readings import OWNED, RENTED
+from harness.report.text import one_line
 
 
 def account_of(
@@ -51,6 +52,11 @@ def money_lines(study: Study) -> tuple[str, ...]:
     lines = []
     if study.money_needs:
         lines.append(f"The machine's time has no price: {study.money_needs}.")
+    elif study.devices:
+        lines.append(
+            "The stated prices are taken for those of the machine that ran "
+            f"({one_line('; '.join(study.devices), 300)}): its seconds are what is priced."
+        )
     if study.estimated:
         lines.append(f"{ESTIMATE} rests on energy that is an estimate: no counter measured it.")
     if study.without_energy:

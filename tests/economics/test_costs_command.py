@@ -21,7 +21,11 @@ def results(tmp_path):
     """An arm that is right half of the time, and one that never is and needs no setup."""
     write_prompts(tmp_path)
     none = {"index_seconds": "", "index_energy_kwh": "", "contains": 0}
-    return write(tmp_path, row(adapter="lora"), row(run_id="bare-s0-abc", arm="bare", **none))
+    return write(
+        tmp_path,
+        row(adapter="lora", device="a laptop"),
+        row(run_id="bare-s0-abc", arm="bare", **none),
+    )
 
 
 def said(capsys, *arguments):
@@ -43,6 +47,7 @@ def test_tables_tell_of_tokens_money_carbon_and_what_they_rest_on(results, capsy
     ):
         assert f"\n{title}\n" in out
     assert "~ rests on energy that is an estimate" in out
+    assert "those of the machine that ran (a laptop)" in out
     assert "never correct" in out
     assert "no setup" in out
     assert "the command line" in out

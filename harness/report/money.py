@@ -58,7 +58,7 @@ def money_lines(study: Study) -> tuple[str, ...]:
             f"({one_line('; '.join(study.devices), 300)}): its seconds are what is priced."
         )
     if study.estimated:
-        lines.append(f"{ESTIMATE} rests on energy that is an estimate: no counter measured it.")
+        lines.append(f"{ESTIMATE} marks estimates: here energy that no counter measured.")
     if study.without_energy:
         lines.append(
             f"Energy is unknown in {study.without_energy:,} runs: what rests on it is empty for "

@@ -147,7 +147,7 @@ def _prefix(study: Study) -> Table:
     notes = (
         f"{ESTIMATE} The tokens are estimated from characters. That a kept prefix is still there "
         "at every later query is assumed; endpoints keep one only above a least length, often "
-        "1,024 tokens, and for some minutes. The harness itself reads it once a batch already.",
+        "1,024 tokens, and for some minutes. The harness reads it once a call already.",
     )
     return _table("What keeping the shared prefix saves in 1,000 queries", headings, rows, notes)
 
@@ -170,7 +170,11 @@ def _intensity(study: Study) -> Table:
         making = None if carbon.per_query is None else carbon.per_query - operational.per_query
         found = (operational.per_query, making, carbon.per_query)
         mark = "estimate" in arm.source
-        cells = [Cell(_grams(value, THOUSAND, mark)) for value in found]
+        marks = (mark, False, mark)  # making the machine rests on seconds, not on energy
+        cells = [
+            Cell(_grams(value, THOUSAND, marked))
+            for value, marked in zip(found, marks, strict=True)
+        ]
         right = NEVER if arm.accuracy == 0 else _grams(carbon.per_correct, THOUSAND, mark)
         rows.append((Cell(arm.label), *cells, Cell(right)))
     headings = [
@@ -225,6 +229,7 @@ def _budget(study: Study) -> list[Table]:
         f"that each year ({budget.method_version}): how many fit if the whole allowance went into "
         "them. A query counts with its SCI, or its operational part where nothing embodied is "
         "stated; a setup is preparing, indexing and training.",
+        *(["They rest on energy that is an estimate."] if study.estimated else []),
     )
     queries = [
         (Cell(arm.label), *(_count(one.queries[arm.label], "") for one in study.allowances))

@@ -62,6 +62,10 @@ SPENT = (
 Prices = Mapping[str, Mapping[str, float | None]]
 """Name of a price -> label of an arm -> US$ of a thousand queries."""
 
+NOT_ITS_OWN = (
+    "Tokens and accuracy are those of the model that ran, not of the one that the price is of."
+)
+
 Known = Sequence[tuple[Arm, Reading, Reading]]
 """Arm, cost, accuracy."""
 
@@ -117,7 +121,9 @@ def price_charts(arms: Sequence[Arm], measure: str, prices: Prices) -> list[Figu
         found = _known(priced, cost, measure)
         if len(found) > 1:
             figure = _figure(priced, found, cost, measure)
-            made.append(replace(figure, name=f"money_{figure.name}"))
+            elsewhere = "" if name in (OWNED, RENTED) else NOT_ITS_OWN
+            caption = sentences(figure.caption, elsewhere)
+            made.append(replace(figure, name=f"money_{figure.name}", caption=caption))
     return made
 
 

@@ -46,7 +46,7 @@ def test_tables_tell_of_tokens_money_carbon_and_what_they_rest_on(results, capsy
         "What this rests on",
     ):
         assert f"\n{title}\n" in out
-    assert "~ rests on energy that is an estimate" in out
+    assert "~ marks estimates: here energy that no counter measured" in out
     assert "those of the machine that ran (a laptop)" in out
     assert "never correct" in out
     assert "no setup" in out

@@ -68,6 +68,8 @@ def test_each_price_has_a_chart_of_its_own() -> None:
     ours, theirs = found.values()
     assert ours.title.endswith("price of 1,000 queries on the owned machine")
     assert "On the Pareto front" in ours.alt
+    assert "not of the one that the price is of" in theirs.caption
+    assert "not of the one that the price is of" not in ours.caption
     assert "dominated: bare" in theirs.alt  # dearer there, and less often right
     assert "dominated" not in ours.alt
 

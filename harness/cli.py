@@ -22,6 +22,7 @@ COMMANDS = {
     "compare": ("harness.compare.command", "set arms side by side: differences with verdicts"),
     "breakeven": ("harness.economics.command", "say at what query volume an arm overtakes another"),
     "plan": ("harness.economics.plan.command", "say what a model needs before anything is run"),
+    "costs": ("harness.economics.costs_command", "say what arms take in tokens, money and carbon"),
     "judge": ("harness.judge.command", "have a model judge the answers of finished runs"),
     "report": ("harness.report.command", "write report.html and report.md about result folders"),
     "import": ("harness.interchange.import_command", "turn other tools' results into rows"),

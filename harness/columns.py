@@ -237,6 +237,12 @@ _TOTALS: tuple[_Entry, ...] = (
         "kWh",
         "the full cost of the arm: reused artifacts at what they first took",
     ),
+    (
+        "estimated_energy_kwh",
+        "float",
+        "kWh",
+        "total_energy_kwh with CodeCarbon's estimates in place of counters; empty without any",
+    ),
     ("emissions_kg", "float", "kg CO2e", "total_energy_kwh × PUE × carbon intensity"),
     ("spent_seconds", "float", "s", "what this run itself took: reused artifacts cost nothing"),
     ("spent_energy_kwh", "float", "kWh", "what this run itself used"),

@@ -193,6 +193,7 @@ def _energy(config: Config, arm: PhaseReading | None) -> dict[str, Any]:
         return {"energy_source": "none"}
     return {
         "total_energy_kwh": arm.energy_kwh,
+        "estimated_energy_kwh": arm.estimated_energy_kwh,
         "energy_source": energy_source_name(arm),
         "energy_assumed_share": energy_assumed_share(arm),
     }

@@ -12,7 +12,15 @@ import torch
 from harness import method_keys
 from harness.adapters.config import AdapterConfig, RaftConfig, ReplayConfig
 from harness.config import Config
-from harness.economics.config import BudgetConfig, HardwareConfig, PricesConfig, Stated, UseConfig
+from harness.economics.config import (
+    BudgetConfig,
+    HardwareConfig,
+    PricesConfig,
+    Source,
+    SourcesConfig,
+    Stated,
+    UseConfig,
+)
 from harness.measures.config import ForgettingConfig, MeasureConfig
 from harness.metering.config import STATED_LATER, CostConfig
 from harness.models.backends import key_of
@@ -228,6 +236,7 @@ CHANGES: dict[str, dict[str, tuple[Any, str]]] = {
         "cost.hardware": (HardwareConfig(idle_watts=STATED), ""),
         "cost.use": (UseConfig(queries_per_month=STATED), ""),
         "cost.budget": (BudgetConfig(STATED, 2025, STATED, "1"), ""),
+        "cost.sources": (SourcesConfig(pue=Source("the operator", "2026-01-31")), ""),
     },
     "two processes": {"adapter.strategy": ("fsdp", FITTED)},
     "hnsw": {

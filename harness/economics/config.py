@@ -136,6 +136,33 @@ class BudgetConfig:
             )
 
 
+@dataclass
+class Source:
+    """Who says a figure that is a plain number elsewhere in the settings, and when (ISO date)."""
+
+    source: str = ""
+    date: str = ""
+
+
+@dataclass
+class SourcesConfig:
+    """Where the meter's own settings are from: they are plain numbers, and rows hold them.
+
+    A country's intensity needs none: it is that of CodeCarbon's table, with its year.
+    """
+
+    cpu_watts: Source = field(default_factory=Source)
+    memory_watts: Source = field(default_factory=Source)
+    pue: Source = field(default_factory=Source)
+    carbon_intensity_kg_per_kwh: Source = field(default_factory=Source)
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            told: Source = getattr(self, one.name)
+            if told.source or told.date:
+                _check_source(told, f"cost.sources.{one.name}", "the figure")
+
+
 def _check(block: Any, name: str) -> None:
     """Each stated figure is 0 or more, and says whose it is and of when."""
     for one in fields(block):
@@ -144,11 +171,15 @@ def _check(block: Any, name: str) -> None:
             continue
         where = f"cost.{name}.{one.name}"
         checked_amount(stated.value, where)
-        if not stated.source.strip():
-            raise ConfigError(f"{where} has no source: say where {stated.value:g} is from")
-        try:
-            date.fromisoformat(stated.date)
-        except (TypeError, ValueError):
-            raise ConfigError(
-                f"{where} has the date '{stated.date}'; it is written like 2026-01-31"
-            ) from None
+        _check_source(stated, where, f"{stated.value:g}")
+
+
+def _check_source(told: Stated | Source, where: str, what: str) -> None:
+    if not told.source.strip():
+        raise ConfigError(f"{where} has no source: say where {what} is from")
+    try:
+        date.fromisoformat(told.date)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"{where} has the date '{told.date}'; it is written like 2026-01-31"
+        ) from None

@@ -24,7 +24,7 @@ from harness.economics.prices import (
 )
 from harness.errors import ConfigError, suggestion
 from harness.metering.config import STATED_LATER, CostConfig
-from harness.metering.grid import grid_of
+from harness.metering.grid import Grid, grid_of
 
 UNITS = {
     "electricity_usd_per_kwh": "US$/kWh",
@@ -53,13 +53,22 @@ PLACES: dict[str, type[float] | type[str]] = {
 }
 """Settings of the place that change what a kWh emits and costs, not what was measured."""
 
+RIVALS = {
+    "prices.hourly_usd": "prices.purchase_usd",
+    "prices.purchase_usd": "prices.hourly_usd",
+}
+"""A machine is owned or rented: the one that the command line assumes stands over the other."""
+
+UNSOURCED = "stated without a source"
+"""Of a plain number that ``cost.sources`` says nothing about."""
+
 
 @dataclass(frozen=True)
 class Assumption:
-    """One figure that a cost rests on."""
+    """One figure that a cost rests on; a counter has no value."""
 
     name: str
-    value: float
+    value: float | None
     unit: str
     source: str
     date: str
@@ -98,17 +107,22 @@ def load_cost(name: str | None = None, assumed: Sequence[str] = ()) -> CostConfi
                 )
             told.pop("defaults", None)
             cost = OmegaConf.merge(cost, told)
-        for text in assumed:
-            key, value = _assumed(text)
+        given = dict(map(_assumed, assumed))
+        for key, value in given.items():
             if key == "country":  # a fixed intensity of the file would stand before it
                 cost.carbon_intensity_kg_per_kwh = None
+            if key in RIVALS and RIVALS[key] not in given:  # the file's other gives way
+                OmegaConf.update(cost, RIVALS[key], {"value": None, "source": "", "date": ""})
             OmegaConf.update(cost, key, value)
+            if PLACES.get(key) is float:
+                line = {"source": "the command line", "date": _today()}
+                OmegaConf.update(cost, f"sources.{key}", line)
         found = OmegaConf.to_object(cost)
     except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
         full = getattr(error, "full_key", None)
         where = f"cost.{full}" if full else str(name)
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"--cost: {where}: {line}") from error
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"--cost: {where}: {why}") from error
     assert isinstance(found, CostConfig)
     return found
 
@@ -123,13 +137,21 @@ def assumptions(cost: CostConfig) -> list[Assumption]:
             if isinstance(stated, Stated) and stated.value is not None:
                 unit = UNITS[one.name]
                 found.append(Assumption(one.name, stated.value, unit, stated.source, stated.date))
-    grid = grid_of(cost)
-    found.append(Assumption("pue", cost.pue, "facility over machine energy", "cost.pue", ""))
-    intensity = f"{grid.origin}: {grid.detail}"
-    found.append(
-        Assumption("carbon_intensity_kg_per_kwh", grid.kg_per_kwh, "kg CO2e/kWh", intensity, "")
-    )
+    told = cost.sources.pue
+    source = told.source or ("not stated: no overhead is counted" if cost.pue == 1 else UNSOURCED)
+    found.append(Assumption("pue", cost.pue, "facility over machine energy", source, told.date))
+    found.append(intensity_of(grid_of(cost), cost))
     return found
+
+
+def intensity_of(grid: Grid, cost: CostConfig) -> Assumption:
+    """What a kWh emits on ``grid``, with the source and date of the figure."""
+    source, date = f"{grid.origin}: {grid.detail}", grid.date
+    if cost.carbon_intensity_kg_per_kwh is not None:
+        told = cost.sources.carbon_intensity_kg_per_kwh
+        source, date = told.source or UNSOURCED, told.date
+    name = "carbon_intensity_kg_per_kwh"
+    return Assumption(name, grid.kg_per_kwh, "kg CO2e/kWh", source, date)
 
 
 def prices_of(cost: CostConfig) -> Prices:
@@ -152,13 +174,19 @@ def prices_of(cost: CostConfig) -> Prices:
         device = OwnedDevice(purchase, life, used)
     elif hourly is not None:
         device = RentedDevice(hourly)
+    told = cost.sources.pue
+    pue = Figure(cost.pue, told.source or "cost.pue", told.date or _today())
+    return Prices(figure(prices.electricity_usd_per_kwh), device, pue, api_of(cost))
+
+
+def api_of(cost: CostConfig) -> ApiPrice | None:
+    """The endpoint's prices that ``cost`` states; None without those of prompt and output."""
+    prices = cost.prices
     prompt = figure(prices.api_prompt_usd_per_million)
     output = figure(prices.api_output_usd_per_million)
-    api = None
-    if prompt is not None and output is not None:
-        api = ApiPrice(prompt, output, figure(prices.api_cached_usd_per_million))
-    pue = Figure(cost.pue, "cost.pue", _today())
-    return Prices(figure(prices.electricity_usd_per_kwh), device, pue, api)
+    if prompt is None or output is None:
+        return None
+    return ApiPrice(prompt, output, figure(prices.api_cached_usd_per_million))
 
 
 def embodied_of(cost: CostConfig) -> Embodied | None:

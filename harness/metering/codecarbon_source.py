@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError
 from harness.metering.config import CostConfig
-from harness.metering.energy import EnergySource
+from harness.metering.energy import EnergySource, estimate_name
 from harness.metering.quiet import quiet_codecarbon
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 CPU_COUNTERS = ("RAPL", "Windows EMI", "Power Gadget", "PowerMetrics", "raspberry")
 # A counter that adds nothing for this long has failed: CodeCarbon swallows read errors as 0 kWh.
 SILENT_SECONDS = 1.0
+COUNTED = "NVML's energy counter"
 GPU_REMEDY = "an NVIDIA GPU needs `pip install nvidia-ml-py`, and cost.gpu not false"
 
 
@@ -90,10 +91,14 @@ def codecarbon_source(config: CostConfig, device: torch.device, gpus: int = 1) -
     found = [part for part in (_cpu(config), _memory(config), gpu) if part is not None]
     needed = {"cpu", "memory", "gpu"} if uses_gpu else {"cpu", "memory"}
     missing = sorted(needed - {component.name for component in found})
-    for component in found:
+    counted = {component.name for component in found if component.origin == "counter"}
+    estimates = [_cpu_by_load()] if "cpu" in counted else []
+    if "gpu" in counted:
+        estimates += [part for part in [_gpu_by_power(devices_held(device, gpus))] if part]
+    for component in (*found, *estimates):
         component.hardware.start()
         component.read_kwh(1e-3)  # the first read sets baselines: none of it falls into a phase
-    return EnergySource(tuple(found), tuple(missing))
+    return EnergySource(tuple(found), tuple(missing), tuple(estimates))
 
 
 def _cpu(config: CostConfig) -> CodeCarbonComponent | None:
@@ -141,6 +146,27 @@ def _cpu(config: CostConfig) -> CodeCarbonComponent | None:
     )
     return CodeCarbonComponent(
         hardware, "cpu", "assumed", float(hardware._tdp), detail, follows_cpu_time=follows
+    )
+
+
+def _cpu_by_load() -> CodeCarbonComponent:
+    """What CodeCarbon says of a processor without a counter: its table, or a guess, by CPU time."""
+    from codecarbon.core import cpu
+    from codecarbon.core.hardware_cache import get_cached_tdp
+    from codecarbon.external.hardware import CPU, MODE_CPU_LOAD
+
+    known = get_cached_tdp(cpu)
+    hardware = CPU.from_utils(
+        tempfile.gettempdir(),
+        MODE_CPU_LOAD,
+        model=known.model,
+        tdp=known.tdp,
+        tracking_mode="process",
+    )
+    detail = f"{_how_guessed(hardware)}, by this process' share of CPU time, beside the counter"
+    watts = float(hardware._tdp)
+    return CodeCarbonComponent(
+        hardware, estimate_name("cpu"), "assumed", watts, detail, follows_cpu_time=True
     )
 
 
@@ -202,9 +228,26 @@ def _gpu(held: Sequence[torch.device]) -> CodeCarbonComponent | None:
         return None
     hardware.start()
     if all(one.last_energy is not None for one in tracked):
-        detail = "NVML's energy counter: the whole GPU, whoever uses it"
+        detail = f"{COUNTED}: the whole GPU, whoever uses it"
     else:
         detail = "NVML's power readings, averaged: this GPU has no energy counter"
     if len(used) > 1:
         detail += f"; all {len(used)} GPUs that the run holds, idle or not"
     return CodeCarbonComponent(hardware, "gpu", "counter", None, detail, reads_cheaply=True)
+
+
+def _gpu_by_power(held: Sequence[torch.device]) -> CodeCarbonComponent | None:
+    """What CodeCarbon says of GPUs without an energy counter: the power they draw when read.
+
+    None where ``_gpu`` itself has nothing better.
+    """
+    component = _gpu(held)
+    if component is None or not component.detail.startswith(COUNTED):
+        return None
+    hardware = component.hardware
+    for one in hardware.devices.devices:
+        one._get_total_energy_consumption = lambda: None
+    component.name, component.origin = estimate_name("gpu"), "assumed"
+    component.detail = "NVML's power at each reading, beside its energy counter"
+    component.reads_cheaply = False  # about once a second, as CodeCarbon samples it
+    return component

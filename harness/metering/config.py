@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from harness.economics.config import BudgetConfig, HardwareConfig, PricesConfig, UseConfig
+from harness.economics.config import (
+    BudgetConfig,
+    HardwareConfig,
+    PricesConfig,
+    SourcesConfig,
+    UseConfig,
+)
 from harness.errors import ConfigError
 
 ENERGY_MODES = ("auto", "none")
 
-STATED_LATER = ("prices", "hardware", "use", "budget")
+STATED_LATER = ("prices", "hardware", "use", "budget", "sources")
 """Blocks that are applied when results are read: no run depends on them."""
 
 
@@ -33,6 +39,7 @@ class CostConfig:
         pue: power usage effectiveness: facility energy over the machine's own.
         sample_seconds: how often hardware and memory are read in the background.
         prices, hardware, use, budget: what results are priced by when they are read.
+        sources: who says the plain numbers above, and when.
     """
 
     energy: str = "auto"
@@ -47,6 +54,7 @@ class CostConfig:
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
     use: UseConfig = field(default_factory=UseConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
 
     def __post_init__(self) -> None:
         if self.energy not in ENERGY_MODES:

@@ -51,15 +51,23 @@ class EnergySource:
 
     Attributes:
         missing: components that the run uses but nothing can measure; then there is no total.
+        estimates: CodeCarbon's estimate of each component that a counter measures, under the name
+            that ``estimate_name`` gives; kept beside the total, and no part of it.
     """
 
     components: tuple[EnergyComponent, ...] = ()
     missing: tuple[str, ...] = ()
+    estimates: tuple[EnergyComponent, ...] = ()
 
     @property
     def has_total(self) -> bool:
         """Whether the components together are the energy of the run."""
         return bool(self.components) and not self.missing
+
+
+def estimate_name(component: str) -> str:
+    """What the estimate of a component that a counter measures is called."""
+    return f"{component}, estimated"
 
 
 def energy_source_name(reading: PhaseReading) -> str:
@@ -82,7 +90,7 @@ def energy_assumed_share(reading: PhaseReading) -> float | None:
 def cost_assumptions(source: EnergySource, grid: Grid, config: CostConfig) -> dict[str, Any]:
     """Every figure behind energy and emissions, by name: value, unit, origin and detail."""
     assumptions: dict[str, Any] = {}
-    for part in source.components:
+    for part in (*source.components, *source.estimates):
         assumptions[part.name] = {
             "value": part.watts,
             "unit": "W",

@@ -17,11 +17,13 @@ class Grid:
     Attributes:
         origin: "stated" (a fixed value or a country was given) or "assumed" (world average).
         detail: the figure's source and year.
+        date: the year that the figure is of; "" where its source does not say.
     """
 
     kg_per_kwh: float
     origin: str
     detail: str
+    date: str = ""
 
     def emissions_kg(self, energy_kwh: float | None, pue: float) -> float | None:
         """kg CO2e of ``energy_kwh`` drawn by the machine: energy × PUE × intensity."""
@@ -53,6 +55,7 @@ def grid_of(config: CostConfig) -> Grid:
         float(mix["carbon_intensity"]) / 1000,
         "stated",
         f"{mix['country_name']}, {mix['year']} average, CodeCarbon {_version()}'s table",
+        str(mix["year"]),
     )
 
 

@@ -106,7 +106,8 @@ class Meter:
         self._sampler_seconds = 0.0
         self._wall_mark = clock()
         self._cpu_mark = cpu_clock()
-        self._windows = [EnergyWindow(part, self._wall_mark) for part in self.energy.components]
+        parts = (*self.energy.components, *self.energy.estimates)
+        self._windows = [EnergyWindow(part, self._wall_mark) for part in parts]
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._sampler: threading.Thread | None = None

@@ -40,6 +40,8 @@ class PhaseReading:
         tokens_in, tokens_out: what the caller counted.
         counter_energy_kwh, assumed_energy_kwh: the parts of ``energy_kwh`` that a hardware counter
             measured, and that rest on watts nobody stated; what is left rests on stated watts.
+        estimated_energy_kwh: what ``energy_kwh`` would be with CodeCarbon's estimates in place of
+            the counters; None where there is no counter, so that there is only one source.
         peak_memory_gib: highest resident memory that was seen in the phase, of this process and
             of those that train for it.
         peak_gpu_memory_gib: highest memory that torch held allocated on one GPU; None without CUDA.
@@ -57,6 +59,7 @@ class PhaseReading:
     tokens_out: int = 0
     counter_energy_kwh: float | None = None
     assumed_energy_kwh: float | None = None
+    estimated_energy_kwh: float | None = None
     peak_memory_gib: float | None = None
     peak_gpu_memory_gib: float | None = None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from harness.metering.device import GIB
-from harness.metering.energy import EnergyComponent, EnergySource
+from harness.metering.energy import EnergyComponent, EnergySource, estimate_name
 from harness.metering.reading import PhaseReading
 
 
@@ -101,6 +101,12 @@ def _reading(segment: Segment, source: EnergySource) -> PhaseReading:
         parts = [part.name for part in source.components if part.origin in origins]
         return sum((kwh[name] or 0.0 for name in parts), start=0.0)
 
+    def estimated() -> float | None:
+        beside = {part.name: segment.kwh.get(part.name, 0.0) for part in source.estimates}
+        parts = [beside.get(estimate_name(name), counted) for name, counted in kwh.items()]
+        known = [part for part in parts if part is not None]
+        return sum(known) if beside and source.has_total and len(known) == len(parts) else None
+
     return PhaseReading(
         phase=segment.phase,
         wall_seconds=segment.wall_seconds,
@@ -114,6 +120,7 @@ def _reading(segment: Segment, source: EnergySource) -> PhaseReading:
         tokens_out=segment.tokens_out,
         counter_energy_kwh=sum_of("counter"),
         assumed_energy_kwh=sum_of("assumed"),
+        estimated_energy_kwh=estimated(),
         peak_memory_gib=segment.peak_memory_bytes / GIB,
         peak_gpu_memory_gib=segment.peak_gpu_memory_gib,
     )

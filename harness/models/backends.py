@@ -158,7 +158,7 @@ def known_energy(
     unknown: dict[str, Any] = dict.fromkeys(
         (
             *("energy_kwh", "cpu_energy_kwh", "memory_energy_kwh", "gpu_energy_kwh"),
-            *("counter_energy_kwh", "assumed_energy_kwh"),
+            *("counter_energy_kwh", "assumed_energy_kwh", "estimated_energy_kwh"),
         )
     )
     return {

@@ -12,6 +12,7 @@ from harness.errors import ConfigError, RecordError
 
 HELP = """\
 usage: harness report FOLDER... [--out FOLDER] [--baseline ARM] [--by COLUMN] [--title TEXT]
+                      [--cost NAME|FILE] [--assume NAME=VALUE] [--api NAME]
 
 Write report.html, one file that opens offline, and report.md with its figures in figures/.
 
@@ -21,6 +22,9 @@ Write report.html, one file that opens offline, and report.md with its figures i
   --by COLUMN      show the effect in each value of a column of the predictions, such as bucket;
                    may be given several times, or as a,b
   --title TEXT     stands above the question; else the names of the experiments
+  --cost NAME|FILE      prices, hardware, grid, use and budget: a choice of conf/cost, or a file
+  --assume NAME=VALUE   a figure over those of --cost; may be repeated
+  --api NAME            what the tokens would cost at a named price; may be repeated
 
 Example:
   harness report results/quickstart --baseline closed_book --by bucket"""
@@ -35,6 +39,9 @@ class Request:
     baseline: str | None
     by: tuple[str, ...]
     title: str
+    cost: str | None = None
+    assume: tuple[str, ...] = ()
+    api: tuple[str, ...] = ()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,6 +73,9 @@ def parse(arguments: Sequence[str]) -> Request:
     parser.add_argument("--baseline")
     parser.add_argument("--by", action="append", default=[])
     parser.add_argument("--title", default="")
+    parser.add_argument("--cost")
+    parser.add_argument("--assume", action="append", default=[])
+    parser.add_argument("--api", action="append", default=[])
     found = parser.parse_intermixed_args(list(arguments))
     for path in found.paths:
         if not path.exists():
@@ -78,6 +88,9 @@ def parse(arguments: Sequence[str]) -> Request:
         baseline=found.baseline,
         by=tuple(dict.fromkeys(name for name in columns if name)),
         title=found.title,
+        cost=found.cost,
+        assume=tuple(found.assume),
+        api=tuple(found.api),
     )
 
 
@@ -89,14 +102,16 @@ def write_report(request: Request) -> list[tuple[Path, int]]:
     from harness.report.explorer import explorer
     from harness.report.figures import figures, to_svg
     from harness.report.gather import gather
+    from harness.report.money import account_of, prices_of
     from harness.report.sections import sections
 
     options = Options(baseline=request.baseline, by=request.by)
     data = gather(request.paths, options, request.title)
-    charts = figures(data.frame, data.comparison)
+    account = account_of(data, request.cost, request.assume, request.api)
+    charts = figures(data.frame, data.comparison, prices=prices_of(account))
     listed = explorer(data)
     found = answer(data.comparison)
-    parts = sections(data, charts, bool(listed.records))
+    parts = sections(data, charts, bool(listed.records), account)
     written = [
         _write(request.out / "report.html", page.render(data, found, parts, listed)),
         _write(request.out / "report.md", markdown.render(data, found, parts)),

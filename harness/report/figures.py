@@ -13,7 +13,7 @@ from harness.report.drawing import Figure, to_png, to_svg, vega_bundle
 from harness.report.encodings import file_safe, sentences
 from harness.report.given_context import given_context
 from harness.report.grouped_charts import accuracy_by_bucket, forgetting, retrieval
-from harness.report.pareto_charts import pareto_charts
+from harness.report.pareto_charts import Prices, pareto_charts, price_charts
 from harness.report.quantities import scale
 from harness.report.readings import Arm, Intervals, read_arms, shown_names, unit_of
 
@@ -36,6 +36,7 @@ def figures(
     comparison: Comparison,
     intervals: Intervals | None = None,
     scores: Scores | None = None,
+    prices: Prices | None = None,
 ) -> list[Figure]:
     """The charts of a comparison; those that nothing was measured for are left out.
 
@@ -48,13 +49,15 @@ def figures(
             than from rows: with several seeds, rows only have each seed's own.
         scores: label of an arm -> each run's scores, from which accuracy is taken among the
             questions whose answer stood in the prompt's passages. Rows do not hold it.
+        prices: name of a price -> label of an arm -> what a thousand queries cost at it.
     """
     groups: dict[tuple[str, ...], list[Arm]] = {}
     for arm in read_arms(frame, comparison.arms, intervals):
         groups.setdefault((arm.task, *sorted(arm.texts("split_sha256"))), []).append(arm)
     made: list[Figure] = []
     for (task, *splits), arms in groups.items():
-        drawn = [_with_limits(figure, arms) for figure in _of(arms, comparison, scores or {})]
+        made_of = _of(arms, comparison, scores or {}, prices or {})
+        drawn = [_with_limits(figure, arms) for figure in made_of]
         if len(groups) > 1:
             tasks = [other for other, *_ in groups]
             split = f", split {''.join(splits)[:8]}" if tasks.count(task) > 1 else ""
@@ -63,7 +66,9 @@ def figures(
     return made
 
 
-def _of(arms: Sequence[Arm], comparison: Comparison, scores: Scores) -> list[Figure]:
+def _of(
+    arms: Sequence[Arm], comparison: Comparison, scores: Scores, prices: Prices
+) -> list[Figure]:
     arms = arms[:MOST_ARMS]
     names = {arm.label: arm.name for arm in arms}
     measures = [name for name in comparison.primary if any(arm.read(name) for arm in arms)]
@@ -71,6 +76,7 @@ def _of(arms: Sequence[Arm], comparison: Comparison, scores: Scores) -> list[Fig
     made += [contrasts(comparison.results, measure, names) for measure in measures]
     for measure in measures[:1]:
         made += pareto_charts(arms, measure)
+        made += price_charts(arms, measure, prices)
     made += forgetting(arms)
     made += [accuracy_by_bucket(arms, measure) for measure in measures]
     made += [time_by_phase(arms), energy_by_phase(arms)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import altair as alt
@@ -32,7 +32,16 @@ from harness.report.encodings import (
 from harness.report.pareto import front
 from harness.report.placement import Box, Place, place_names
 from harness.report.quantities import label, scale
-from harness.report.readings import MONEY, Arm, Reading, higher_is_better, unit_of
+from harness.report.readings import (
+    MONEY,
+    OWNED,
+    PRICE,
+    RENTED,
+    Arm,
+    Reading,
+    higher_is_better,
+    unit_of,
+)
 
 HEIGHT = 340
 SIZES = ((560.0, float(HEIGHT)), (300.0, float(HEIGHT)))
@@ -49,6 +58,13 @@ SPENT = (
     "setup_seconds",
 )
 """Costs that are drawn, in this order: time in batches and the latency of one are two things."""
+
+Prices = Mapping[str, Mapping[str, float | None]]
+"""Name of a price -> label of an arm -> US$ of a thousand queries."""
+
+NOT_ITS_OWN = (
+    "Tokens and accuracy are those of the model that ran, not of the one that the price is of."
+)
 
 Known = Sequence[tuple[Arm, Reading, Reading]]
 """Arm, cost, accuracy."""
@@ -93,6 +109,24 @@ def pareto_charts(arms: Sequence[Arm], measure: str) -> list[Figure]:
     return [_figure(arms, found, cost, measure) for cost, found in known.items() if len(found) > 1]
 
 
+def price_charts(arms: Sequence[Arm], measure: str, prices: Prices) -> list[Figure]:
+    """The measure against what a thousand queries cost, a chart each price."""
+    made = []
+    for name, usd in prices.items():
+        cost = f"{PRICE} {name}"
+        priced = [
+            replace(arm, rows=tuple(row | {cost: usd.get(arm.label)} for row in arm.rows))
+            for arm in arms
+        ]
+        found = _known(priced, cost, measure)
+        if len(found) > 1:
+            figure = _figure(priced, found, cost, measure)
+            elsewhere = "" if name in (OWNED, RENTED) else NOT_ITS_OWN
+            caption = sentences(figure.caption, elsewhere)
+            made.append(replace(figure, name=f"money_{figure.name}", caption=caption))
+    return made
+
+
 def _known(arms: Sequence[Arm], cost: str, measure: str) -> Known:
     return [
         (arm, spent, right)
@@ -106,7 +140,8 @@ def _figure(arms: Sequence[Arm], found: Known, cost: str, measure: str) -> Figur
     names = [arm.name for arm, _, _ in found]
     best = front([(spent.value, right.value) for _, spent, right in found], (False, upwards))
     devices = set().union(*(arm.texts("device") for arm, _, _ in found))
-    unfair = cost in TIMED and len(devices) > 1
+    on_device = cost in TIMED or cost.endswith((OWNED, RENTED))
+    unfair = on_device and len(devices) > 1
     leading = [] if unfair else best
     beaten = [name for position, name in enumerate(names) if position not in best]
     chart, unnamed = _chart(arms, found, leading, cost, measure)
@@ -272,7 +307,7 @@ def _log_ticks(low: float, high: float) -> tuple[float, ...]:
 
 def _energy_remark(found: Known, cost: str) -> str:
     """Whether an energy figure is an estimate; empty for other costs."""
-    if "energy" not in cost:
+    if "energy" not in cost and not cost.endswith(OWNED):
         return ""
     sources = set().union(*(arm.texts("energy_source") for arm, _, _ in found))
     if "estimate" not in sources:

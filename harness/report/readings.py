@@ -23,6 +23,12 @@ LONGEST_NAME = 32
 MONEY = "api_cost_usd"
 """The one figure in money that rows have: what an endpoint was paid."""
 
+PRICE = "price of 1,000 queries"
+"""How a column begins that a report adds to rows: what queries cost at a price that is stated."""
+
+OWNED, RENTED = "on the owned machine", "on the rented machine"
+"""How the column of the machine's price ends; that of an endpoint's ends with its name."""
+
 Row = dict[str, Any]
 
 Intervals = Mapping[tuple[str, str], tuple[float, float]]
@@ -114,6 +120,8 @@ def unit_of(measure: str, arms: Sequence[Arm]) -> str:
     known = MEASURES.get(measure) or COSTS.get(measure)
     if measure == MONEY:
         return COLUMNS[MONEY].unit
+    if measure.startswith(PRICE):
+        return "US$"
     return known.unit if known else str(_stated(measure, "unit", arms) or "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.report.breakdown import (
     forgetting_table,
@@ -15,10 +16,15 @@ from harness.report.contrasts import bucket_tables, contrast_tables
 from harness.report.drawing import Figure
 from harness.report.gather import ReportData
 from harness.report.headline import headline
+from harness.report.money import money_lines
+from harness.report.money_tables import money_tables
 from harness.report.provenance import problems, provenance_tables
 from harness.report.readings import MONEY
 from harness.report.tables import Table
 from harness.report.text import one_line
+
+if TYPE_CHECKING:
+    from harness.economics.study import Study
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ NO_MONEY = "What an arm costs in money is not recorded: no run was priced at an 
 _CHARTS = {
     "contrasts": "contrasts",
     "pareto": "pareto",
+    "money": "money",
     "forgetting": "forgetting",
     "popularity": "popularity",
     "phase": "phases",
@@ -52,11 +59,17 @@ _CHARTS = {
 """How the name of a chart begins -> where it stands; all others under the first table."""
 
 
-def sections(data: ReportData, figures: Sequence[Figure], listed: bool = False) -> list[Section]:
+def sections(
+    data: ReportData,
+    figures: Sequence[Figure],
+    listed: bool = False,
+    account: Study | None = None,
+) -> list[Section]:
     """The sections that have something in them.
 
     Args:
         listed: whether the page lists questions.
+        account: what the arms took in tokens, money and carbon.
     """
     charts = _placed(figures)
     found = [
@@ -74,7 +87,7 @@ def sections(data: ReportData, figures: Sequence[Figure], listed: bool = False) 
             figures=charts("contrasts"),
             tables=tuple(contrast_tables(data.comparison)),
         ),
-        Section("pareto", "What accuracy costs", _money(data, charts("pareto")), charts("pareto")),
+        Section("pareto", "What accuracy costs", _unpriced(data, charts), charts("pareto")),
         Section(
             "forgetting",
             "Forgetting by probe",
@@ -93,6 +106,7 @@ def sections(data: ReportData, figures: Sequence[Figure], listed: bool = False) 
             figures=charts("phases"),
             tables=_tables(phases_table(data)),
         ),
+        _money(account, charts("money")),
         Section(
             "retrieval",
             "Retrieval quality",
@@ -126,9 +140,17 @@ def _contrast_lines(data: ReportData) -> tuple[str, ...]:
     return tuple(lines) or ("Differences are arm − baseline.",)
 
 
-def _money(data: ReportData, drawn: Sequence[Figure]) -> tuple[str, ...]:
+def _money(account: Study | None, drawn: tuple[Figure, ...]) -> Section:
+    """Empty where the rows hold nothing that costs."""
+    tables = () if account is None else tuple(money_tables(account))
+    lines = money_lines(account) if account is not None and tables else ()
+    return Section("money", "Money and carbon", lines, drawn, tables)
+
+
+def _unpriced(data: ReportData, charts: Callable[[str], tuple[Figure, ...]]) -> tuple[str, ...]:
     """That money is not drawn, where other costs are."""
-    if not drawn or any(f"_{MONEY}_" in figure.name for figure in drawn):
+    drawn = charts("pareto")
+    if not drawn or charts("money") or any(f"_{MONEY}_" in figure.name for figure in drawn):
         return ()
     paid = [arm.label for arm in data.arms if arm.values(MONEY)]
     if not paid:

@@ -1,6 +1,6 @@
 import pytest
 
-from harness.economics.config import BudgetConfig, PricesConfig, Stated
+from harness.economics.config import BudgetConfig, PricesConfig, Source, SourcesConfig, Stated
 from harness.economics.prices import Figure, OwnedDevice, RentedDevice
 from harness.economics.stated import (
     assumptions,
@@ -51,7 +51,7 @@ def test_a_file_of_ones_own_is_read_over_the_defaults(path):
 
 
 def test_every_file_of_the_group_loads_and_names_its_sources():
-    for name in ("default", "laptop", "server"):
+    for name in ("default", "laptop", "server", "cloud_gpu"):
         for one in assumptions(load_cost(name)):
             assert one.source, (name, one)
 
@@ -141,3 +141,48 @@ def test_a_figure_without_its_source_is_refused_in_the_settings_of_a_run_too():
         PricesConfig(hourly_usd=Stated(1.0))
     with pytest.raises(ConfigError, match=r"cost\.budget lacks"):
         BudgetConfig(base_year=2025)
+
+
+def test_what_the_command_line_rents_is_no_longer_owned():
+    cost = load_cost("server", ["hourly_usd=2"])
+    assert (cost.prices.hourly_usd.value, cost.prices.purchase_usd.value) == (2, None)
+    cost = load_cost("cloud_gpu", ["purchase_usd=20000", "utilisation=0.5"])
+    assert (cost.prices.hourly_usd.value, cost.prices.purchase_usd.value) == (None, 20000)
+
+
+def test_plain_numbers_of_the_place_have_a_source_and_a_date_too():
+    found = {one.name: one for one in assumptions(load_cost("server"))}
+    assert "Uptime Institute" in found["pue"].source
+    assert found["pue"].date == "2023-11-23"
+    assert found["carbon_intensity_kg_per_kwh"].source == "example: the supply contract"
+    found = {one.name: one for one in assumptions(load_cost("laptop"))}
+    assert found["carbon_intensity_kg_per_kwh"].date == "2023"  # the year of CodeCarbon's figure
+
+
+def test_a_place_on_the_command_line_says_so_and_when():
+    assumed = ["pue=1.7", "carbon_intensity_kg_per_kwh=0.3"]
+    found = {one.name: one for one in assumptions(load_cost("server", assumed))}
+    for name in ("pue", "carbon_intensity_kg_per_kwh"):
+        assert found[name].source == "the command line"
+        assert found[name].date
+
+
+def test_a_number_without_a_source_is_said_to_have_none():
+    found = {one.name: one for one in assumptions(CostConfig(pue=1.4))}
+    assert found["pue"].source == "stated without a source"
+    found = {one.name: one for one in assumptions(CostConfig())}
+    assert "no overhead" in found["pue"].source
+
+
+def test_a_source_needs_its_date_and_a_date_its_source():
+    with pytest.raises(ConfigError, match=r"cost.sources.pue has the date ''"):
+        SourcesConfig(pue=Source("the operator"))
+    with pytest.raises(ConfigError, match=r"cost.sources.cpu_watts has no source"):
+        SourcesConfig(cpu_watts=Source("", "2026-01-31"))
+
+
+def test_a_machine_that_is_bought_gives_its_price_back_over_its_hours_of_work():
+    device = prices_of(load_cost("server")).device
+    assert device is not None
+    hours = 5 * 8760 * 0.5
+    assert device.usd_per_hour() * hours == pytest.approx(15000)

@@ -2,10 +2,12 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+import harness.metering.codecarbon_source as codecarbon_module
 from harness.errors import ConfigError
 from harness.metering.codecarbon_source import (
     CodeCarbonComponent,
@@ -136,6 +138,58 @@ def test_a_readable_rapl_counter_is_used_and_named(tmp_path, monkeypatch):
     assert "RAPL" in cpu.detail
     counter.write_text(f"{1_000_000 + 3_600_000_000}\n")
     assert cpu.read_kwh(10.0) == pytest.approx(0.001, rel=1e-4)
+    (beside,) = source.estimates
+    assert (beside.name, beside.origin, beside.watts) == ("cpu, estimated", "assumed", 85)
+
+
+class PowerOnly:
+    """A GPU of 100 W whose counter says 200 W, as CodeCarbon's devices are read."""
+
+    def __init__(self) -> None:
+        from codecarbon.core.gpu_device import GPUDevice
+
+        class Device(GPUDevice):
+            joules = 0.0
+
+            def _init_static_details(self):
+                self._gpu_name = self._uuid = "fake"
+
+            def _get_total_energy_consumption(self):
+                self.joules += 2000  # 200 W for the 10 s between two reads
+                return 1000 * self.joules
+
+            def _get_power_usage(self):
+                return 100
+
+        self.one = Device(handle=None, gpu_index=0)
+        self.devices = SimpleNamespace(devices=[self.one])
+
+    def start(self):
+        self.one.start()
+
+    def measure_power_and_energy(self, last_duration):
+        from codecarbon.core.units import Time
+
+        self.one.delta(Time.from_seconds(last_duration))
+        return self.one.power, self.one.energy_delta
+
+
+def test_beside_a_gpus_counter_stands_what_its_power_readings_say(monkeypatch):
+    def found(_held):
+        detail = f"{codecarbon_module.COUNTED}: fake"
+        return CodeCarbonComponent(PowerOnly(), "gpu", "counter", None, detail)
+
+    monkeypatch.setattr(codecarbon_module, "_gpu", found)
+    source = codecarbon_source(CostConfig(gpu=True, cpu_watts=10, memory_watts=1), CPU)
+    counter = next(part for part in source.components if part.name == "gpu")
+    (beside,) = source.estimates
+    assert beside.name == "gpu, estimated"
+    assert counter.read_kwh(10) == pytest.approx(2000 / 3.6e6)
+    assert beside.read_kwh(10) == pytest.approx(1000 / 3.6e6)
+
+
+def test_without_a_counter_there_is_one_source_and_no_estimate_beside_it():
+    assert codecarbon_source(CostConfig(cpu_watts=10, memory_watts=1), CPU).estimates == ()
 
 
 @dataclass

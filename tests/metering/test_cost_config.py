@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from harness.errors import ConfigError
-from harness.metering.config import CostConfig
+from harness.metering.config import STATED_LATER, CostConfig
 
 CONF = Path(__file__).parents[2] / "conf" / "cost"
 
@@ -51,7 +51,8 @@ def test_every_yaml_of_the_group_composes_into_the_schema():
 
 
 def test_the_default_yaml_states_the_schemas_defaults():
-    assert OmegaConf.to_container(OmegaConf.load(CONF / "default.yaml")) == vars(CostConfig())
+    defaults = {k: v for k, v in vars(CostConfig()).items() if k not in STATED_LATER}
+    assert OmegaConf.to_container(OmegaConf.load(CONF / "default.yaml")) == defaults
 
 
 def test_the_settings_import_nothing_heavy():

@@ -272,6 +272,39 @@ def test_energy_is_split_by_what_it_rests_on(machine):
     assert reading.energy_kwh == pytest.approx((10_000 + 7_200 + 3_600) / JOULES_PER_KWH)
 
 
+def test_beside_a_counter_the_estimate_is_kept_and_is_no_part_of_the_total(machine):
+    counter = Counter(name="cpu")
+    beside = ConstantPower(name="cpu, estimated", watts=72.0)
+    source = EnergySource((counter, ConstantPower(watts=36.0)), estimates=(beside,))
+    meter = Meter(CPU, source, clock=machine.wall, cpu_clock=machine.cpu)
+    with meter.phase("train"):
+        machine.work(100)
+        counter.joules = 10_000
+    reading = meter.readings()["train"]
+    assert reading.energy_kwh == pytest.approx((10_000 + 3_600) / JOULES_PER_KWH)
+    assert reading.estimated_energy_kwh == pytest.approx((7_200 + 3_600) / JOULES_PER_KWH)
+    assert reading.cpu_energy_kwh == pytest.approx(10_000 / JOULES_PER_KWH)
+
+
+def test_a_counter_that_fails_leaves_the_estimate(machine):
+    source = EnergySource(
+        (Counter(name="cpu", dead=True),), estimates=(ConstantPower(name="cpu, estimated"),)
+    )
+    meter = Meter(CPU, source, clock=machine.wall, cpu_clock=machine.cpu)
+    with meter.phase("train"):
+        machine.work(100)
+    reading = meter.readings()["train"]
+    assert reading.energy_kwh is None
+    assert reading.estimated_energy_kwh == pytest.approx(3_600 / JOULES_PER_KWH)
+
+
+def test_with_one_source_nothing_is_estimated_beside_it(machine):
+    meter = meter_on(machine, ConstantPower(watts=36.0))
+    with meter.phase("train"):
+        machine.work(100)
+    assert meter.readings()["train"].estimated_energy_kwh is None
+
+
 def test_gpu_seconds_come_from_events_with_the_device_synchronised_at_both_ends(machine):
     cuda = FakeCuda()
     meter = meter_on(machine, device=torch.device("cuda"), cuda=cuda)

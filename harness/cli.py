@@ -20,6 +20,7 @@ COMMANDS = {
     "ask": ("harness.ask", "put questions to an arm that was run, with its passages"),
     "compare": ("harness.compare.command", "set arms side by side: differences with verdicts"),
     "breakeven": ("harness.economics.command", "say at what query volume an arm overtakes another"),
+    "advise": ("harness.advise.command", "say which arm to take for a volume and limits"),
     "judge": ("harness.judge.command", "have a model judge the answers of finished runs"),
     "report": ("harness.report.command", "write report.html and report.md about result folders"),
     "import": ("harness.interchange.import_command", "turn other tools' results into rows"),

@@ -209,7 +209,7 @@ def _limits(figures: list[Figures], situation: Situation) -> list[Assumption]:
 
         shown = f"{'least' if name == 'accuracy' else 'most'} {name}"
         if name in ("accuracy", "forgetting"):
-            most = max(1.0, 2 * bound)  # loss of text is no share
+            most = 1.0 if name == "accuracy" else max(1.0, 2 * bound)  # a loss of text is no share
             low, high = max(0.0, bound - 0.05), min(most, bound + 0.05)
             found.append(
                 Assumption(shown, "", bound, low, high, "±0.05", 0, most, case, share=True)

@@ -177,10 +177,10 @@ class ArmReadings:
         return _reading(mean_interval(known))
 
     def _harm(self, measure: str) -> Reading | None:
-        scored = self.harms.get(measure)
-        if scored is None or scored.measures[measure].shape[1] == 1:
-            # One run's own interval allows for the 0 and 1 that its items are scored with.
-            return self._from_rows(measure)
+        found, scored = self._from_rows(measure), self.harms.get(measure)
+        if scored is None or (found is not None and found.low is not None):
+            # A run's own interval knows what stood before and after; items hold the harm alone.
+            return found
         matrix = scored.measures[measure]
         return _reading(mean_interval(matrix.mean(axis=1).tolist(), scored.clusters))
 
@@ -207,6 +207,8 @@ def read_arms(frame: pd.DataFrame, asked: Asked) -> tuple[list[ArmReadings], lis
             arm is left.
     """
     frame = frame[frame["status"] == "ok"]
+    if frame.empty:
+        raise ConfigError("no run finished: there is nothing to advise from")
     for column in ("task", "model"):
         frame = _chosen(frame, column, getattr(asked, column))
     splits = set(frame["split_sha256"].dropna())

@@ -66,7 +66,8 @@ def situation_text(advice: Advice) -> str:
         else ""
     )
     return (
-        f"{count(one.queries_per_month)} queries a month for {one.months:g} months; "
+        f"{count(one.queries_per_month)} queries a month for {one.months:g} "
+        f"month{'' if one.months == 1 else 's'}; "
         f"updates: {updates}{changed}"
     )
 

@@ -52,6 +52,11 @@ class Advice:
     relaxations: tuple[Relaxation, ...]
     remarks: tuple[str, ...]
 
+    @property
+    def estimated(self) -> bool:
+        """Whether the costs rest on energy that is an estimate."""
+        return self.situation.rates.kwh > 0 and any(arm.estimated for arm in self.arms)
+
 
 def advise(arms: Sequence[ArmReadings], situation: Situation, seed: int = 0) -> Advice:
     """The advice for a situation.
@@ -175,15 +180,18 @@ def _about_limits(arms: Sequence[ArmReadings], situation: Situation) -> Iterator
 
 def _about_spread(arms: Sequence[ArmReadings]) -> Iterator[str]:
     seeds = max(len(arm.seeds) for arm in arms)
-    readings = [
-        f"{arm.name} {len({(one.train, one.index) for one in arm.costs})} and "
-        f"{len({one.query for one in arm.costs})}"
-        for arm in arms
-    ]
-    yield (
-        f"different readings of what is paid once and of a query: {', '.join(readings)}; what was "
-        "read once adds no spread"
-    )
+    if all(len(set(arm.costs)) == 1 for arm in arms):
+        yield "every cost was read once: costs add no spread to how sure the advice is"
+    else:
+        readings = [
+            f"{arm.name} {len({(one.train, one.index) for one in arm.costs})} and "
+            f"{len({one.query for one in arm.costs})}"
+            for arm in arms
+        ]
+        yield (
+            f"different readings of what is paid once and of a query: {', '.join(readings)}; what "
+            "was read once adds no spread"
+        )
     if 1 < seeds < FEW_READINGS:
         yield f"{seeds} seeds say little of the spread between trainings"
     if seeds == 1:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from harness.advise.rule import Standing
+from harness.advise.rule import AT_LEAST, Standing, ranking
 
 
 @dataclass(frozen=True)
@@ -22,11 +21,11 @@ class Relaxation:
 
 
 def relaxations(found: Sequence[Standing]) -> list[Relaxation]:
-    """For the fewest limits that have to give way: the best arm for each such set of limits.
+    """For the fewest limits that have to give way: the arms that each such set of limits admits.
 
-    A limit on what is unknown of an arm cannot be relaxed for it. Where one limit has to give way
-    the best arm is that which asks least of it, where several, the one that ranks first. Empty
-    where nothing helps.
+    Of those that one set admits, the one that asks least of a single limit, and the one that would
+    be advised were the limits dropped. A limit on what is unknown of an arm cannot be relaxed for
+    it. Empty where nothing helps.
     """
     possible: dict[tuple[str, ...], list[Standing]] = {}
     for one in found:
@@ -38,17 +37,16 @@ def relaxations(found: Sequence[Standing]) -> list[Relaxation]:
     for names, standings in possible.items():
         if len(names) > fewest:
             continue
-        best = min(standings, key=lambda one: _asked(one, names))
-        chosen.append(Relaxation(best.arm, {name: _value(best, name) for name in names}))
+        nearest = min(standings, key=lambda one: _asked(one, names[0]))
+        first = ranking([replace(one, fails=()) for one in standings])[0]
+        arms = [first] if len(names) > 1 or nearest.arm == first.arm else [nearest, first]
+        chosen += [Relaxation(one.arm, {name: _value(one, name) for name in names}) for one in arms]
     return chosen
 
 
-def _asked(one: Standing, names: tuple[str, ...]) -> tuple[float, float]:
-    by = math.inf if one.ranked_by is None else one.ranked_by
-    if len(names) > 1:
-        return by, 0.0
-    value = _value(one, names[0])
-    return (-value if names[0] == "accuracy" else value), by
+def _asked(one: Standing, limit: str) -> float:
+    value = _value(one, limit)
+    return -value if limit in AT_LEAST else value
 
 
 def _value(one: Standing, name: str) -> float:

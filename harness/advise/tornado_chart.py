@@ -35,7 +35,8 @@ def tornado_figure(advice: Advice) -> Figure | None:
     base = other.ranked_by - best.ranked_by
     scale = ranked_scale(advice, [base, *(end for bar in bars for end in (bar.low, bar.high))])
     rows = [row for bar in bars for row in _rows(bar, base * scale.factor, scale.factor, best.arm)]
-    title = f"what {other.arm} costs more than {best.arm}, {scale.unit}"
+    estimated = " (estimated)" if advice.estimated else ""
+    title = f"what {other.arm} costs more than {best.arm}, {scale.unit}{estimated}"
     still = [bar.assumption.name for bar in advice.bars if bar.swing == 0]
     return Figure(
         name="tornado",

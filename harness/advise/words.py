@@ -36,6 +36,7 @@ def sections(advice: Advice, stated: Sequence[Assumption] = ()) -> tuple[Section
     assumed = Section("What was stated", grids=(_stated_grid(stated),) if stated else ())
     return (
         Section("Advice", tuple(plain(one) for one in in_short(advice))),
+        Section("What to know", tuple(plain(one) for one in advice.remarks)),
         Section("The arms", grids=(_arms_grid(advice), *_limits_grids(advice))),
         Section("By volume", grids=(_volumes_grid(advice),)),
         Section(
@@ -48,12 +49,11 @@ def sections(advice: Advice, stated: Sequence[Assumption] = ()) -> tuple[Section
 
 
 def in_short(advice: Advice) -> list[str]:
-    """The advice in sentences, the answer first."""
+    """The advice in sentences, the answer first; without what is to be known of it."""
     lines = [_the_advice(advice), *_runner_up(advice)]
     if advice.best is None:
         lines += _binding(advice)
-    lines += [*_either(advice), _how_sure(advice), *_flips(advice)]
-    return [*lines, *advice.remarks]
+    return [*lines, *_either(advice), _how_sure(advice), *_flips(advice)]
 
 
 def situation_text(advice: Advice) -> str:
@@ -107,6 +107,12 @@ def limit_text(name: str, value: float | None) -> str:
     return f"{digits(value)} {LIMIT_UNITS[name]}"
 
 
+def limit_name(advice: Advice, name: str) -> str:
+    """A limit's name; carbon from an estimated energy says so."""
+    energy = name == "carbon" and any(arm.estimated for arm in advice.arms)
+    return f"{name} (estimated)" if energy else name
+
+
 def assumption_text(bar: Bar, value: float) -> str:
     """A value of an assumption: counts whole, others with up to three digits."""
     if "queries" in bar.assumption.name:
@@ -133,7 +139,8 @@ def _the_advice(advice: Advice) -> str:
 
 def _figures(advice: Advice, one: Standing) -> str:
     total = scale_of(UNITS[advice.situation.unit], [one.cost])
-    parts = [f"{digits((one.cost or 0) * total.factor)} {total.unit} in all"]
+    estimated = " (estimated)" if advice.estimated else ""
+    parts = [f"{digits((one.cost or 0) * total.factor)} {total.unit}{estimated} in all"]
     if advice.situation.per_correct and one.ranked_by is not None:
         each = scale_of(UNITS[advice.situation.unit], [one.ranked_by])
         parts.append(f"{digits(one.ranked_by * each.factor)} {each.unit} a correct answer")
@@ -231,10 +238,11 @@ def _arms_grid(advice: Advice) -> Grid:
     total = scale_of(unit, [one.cost for one in advice.standings])
     each = ranked_scale(advice, [one.ranked_by for one in advice.standings])
     per_correct = advice.situation.per_correct
+    estimated = " (estimated)" if advice.estimated else ""
     headings = (
         "arm",
-        f"cost in all, {total.unit}",
-        *((f"cost, {each.unit}",) if per_correct else ()),
+        f"cost in all, {total.unit}{estimated}",
+        *((f"cost, {each.unit}{estimated}",) if per_correct else ()),
         "right, %",
         "largest loss, points" if advice.arms[0].asked.probe is None else "loss",
         f"latency {_percentile(advice)}, s",
@@ -288,7 +296,8 @@ def _limits_grids(advice: Advice) -> list[Grid]:
     headings = (
         "arm",
         *(
-            f"{name} {'≥' if name in AT_LEAST else '≤'} {limit_text(name, bound)}"
+            f"{limit_name(advice, name)} {'≥' if name in AT_LEAST else '≤'} "
+            f"{limit_text(name, bound)}"
             for name, bound in limits.items()
         ),
     )
@@ -318,13 +327,12 @@ def _about_tornado(advice: Advice) -> str:
 
 
 def _tornado_grid(advice: Advice) -> Grid:
+    if advice.best is None or advice.other is None:
+        return _flips_grid(advice)
     scale = ranked_scale(advice, [end for bar in advice.bars for end in (bar.low, bar.high)])
     lines = tuple(
         (
-            bar.assumption.name,
-            f"{assumption_text(bar, bar.assumption.value)} {bar.assumption.unit}".strip(),
-            f"{assumption_text(bar, bar.assumption.low)} to "
-            f"{assumption_text(bar, bar.assumption.high)} ({bar.assumption.said})",
+            *_assumption_cells(bar),
             signed(bar.low, scale),
             signed(bar.high, scale),
             digits(bar.swing * scale.factor) if bar.low is not None else EMPTY,
@@ -342,6 +350,22 @@ def _tornado_grid(advice: Advice) -> Grid:
         "the advice changes",
     )
     return Grid("", headings, lines, frozenset({0, 1, 2, 6}))
+
+
+def _flips_grid(advice: Advice) -> Grid:
+    """The same without differences, where there are no two arms to take one of."""
+    lines = tuple((*_assumption_cells(bar), flips_text(bar)) for bar in advice.bars)
+    headings = ("assumption", "value", "range", "the advice changes")
+    return Grid("", headings, lines, frozenset(range(len(headings))))
+
+
+def _assumption_cells(bar: Bar) -> tuple[str, str, str]:
+    one = bar.assumption
+    return (
+        one.name,
+        f"{assumption_text(bar, one.value)} {one.unit}".strip(),
+        f"{assumption_text(bar, one.low)} to {assumption_text(bar, one.high)} ({one.said})",
+    )
 
 
 def _stated_grid(stated: Sequence[Assumption]) -> Grid:

@@ -50,6 +50,7 @@ def as_json(advice: Advice, stated: Sequence[Assumption] = ()) -> str:
         "advised": advice.best.arm if advice.best else None,
         "runner_up": advice.other.arm if advice.other else None,
         "in_short": in_short(advice),
+        "to_know": list(advice.remarks),
         "situation": {
             "queries_per_month": situation.queries_per_month,
             "months": situation.months,

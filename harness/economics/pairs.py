@@ -63,7 +63,19 @@ def paired(
     if arm == against:
         raise ConfigError(f"{arm} is set against itself: name another arm with --against")
     rows = _narrowed(rows_of(frame), narrowed or {})
-    one, two = _of_arm(rows, arm), _of_arm(rows, against)
+    return pair_rows(arm, against, _of_arm(rows, arm), _of_arm(rows, against), readings)
+
+
+def pair_rows(
+    arm: str, against: str, one: Sequence[Row], two: Sequence[Row], readings: str = "auto"
+) -> Pairs:
+    """The same of the finished rows of both arms, which hold every column and ``folder``.
+
+    Raises:
+        ConfigError: rows are of several tasks or models, or there are no readings of the kind
+            asked for.
+        RecordError: a table of blocks cannot be read.
+    """
     if readings != "seeds":
         found = _by_block(arm, against, one, two)
         if found is not None:
@@ -77,34 +89,34 @@ def paired(
 
 
 def _by_block(arm: str, against: str, one: Sequence[Row], two: Sequence[Row]) -> Pairs | None:
-    runs = {(str(row.get("folder")), row["run_id"]): row for row in (*one, *two)}
-    sets: dict[str, list[tuple[Row, Row]]] = {}
-    newest: dict[str, str] = {}
-    for folder in sorted({name for name, _ in runs if name != "None"}):
+    """Pairs of the newest set that holds a block of both arms; None where there is none."""
+    runs = {
+        (str(row["folder"]), row["run_id"]): (side, row)
+        for side, rows in enumerate((one, two))
+        for row in rows
+        if row.get("folder")
+    }
+    sets: dict[str, list[tuple[int, Row, Row]]] = {}
+    for folder in sorted({name for name, _ in runs}):
         for reading in read_blocks(Path(folder)):
-            row = runs.get((folder, reading["run_id"]))
+            side, row = runs.get((folder, reading["run_id"]), (0, None))
             if row is not None:
-                sets.setdefault(reading["set_id"], []).append((row, reading))
-                newest[reading["set_id"]] = max(
-                    newest.get(reading["set_id"], ""), reading["started_at"]
-                )
-    whole = {name: found for name, own in sets.items() if (found := _blocks(own, arm, against))}
+                sets.setdefault(reading["set_id"], []).append((side, row, reading))
+    whole = {name: found for name, own in sets.items() if (found := _blocks(own))}
     if not whole:
         return None
-    chosen = max(whole, key=lambda name: newest[name])
-    readings = [reading for _, reading in sets[chosen]]
+    chosen = max(whole, key=lambda name: max(one["started_at"] for *_, one in sets[name]))
+    readings = [reading for *_, reading in sets[chosen]]
     return Pairs(arm, against, whole[chosen], "blocks", _told(chosen, readings, whole))
 
 
-def _blocks(own: Sequence[tuple[Row, Row]], arm: str, against: str) -> tuple[tuple[Row, Row], ...]:
+def _blocks(own: Sequence[tuple[int, Row, Row]]) -> tuple[tuple[Row, Row], ...]:
     """The blocks that hold both arms, in order."""
-    blocks: dict[int, dict[str, Row]] = {}
-    for row, reading in own:
-        blocks.setdefault(reading["block"], {})[reading["arm"]] = with_reading(row, reading)
+    blocks: dict[int, dict[int, Row]] = {}
+    for side, row, reading in own:
+        blocks.setdefault(reading["block"], {})[side] = with_reading(row, reading)
     return tuple(
-        (found[arm], found[against])
-        for _, found in sorted(blocks.items())
-        if arm in found and against in found
+        (found[0], found[1]) for _, found in sorted(blocks.items()) if found.keys() == {0, 1}
     )
 
 
@@ -173,7 +185,7 @@ def _narrowed(rows: Sequence[Row], wanted: Mapping[str, str | None]) -> list[Row
 
 def _of_arm(rows: Sequence[Row], arm: str) -> list[Row]:
     """The arm's finished rows, every column in them."""
-    own = [dict.fromkeys(COLUMNS) | dict(row) for row in rows if row.get("arm") == arm]
+    own: list[Row] = [dict.fromkeys(COLUMNS) | dict(row) for row in rows if row.get("arm") == arm]
     if not own:
         arms = sorted({str(row["arm"]) for row in rows if row.get("arm")})
         raise ConfigError(

@@ -52,11 +52,11 @@ def predicted(pairs: Pairs) -> Predicted | str:
     (mine,) = trained
     (other,) = (name for name in sides if name != mine)
     kind = "full" if sides[mine][0].get("adapter") == "full" else "lora"
-    prompts = {name: _a_question(rows, "prefill_tokens") for name, rows in sides.items()}
+    short, long = (_a_question(sides[name], "prefill_tokens") for name in (mine, other))
     tokens = _mean(sides[mine], "trained_tokens")
-    if tokens is None or prompts[mine] is None or prompts[other] is None:
+    if tokens is None or short is None or long is None:
         return "predicted: nothing, as the rows do not say how long the prompts were"
-    extra = prompts[other] - prompts[mine]
+    extra = long - short
     queries = predicted_queries(tokens, extra, kind) if extra > 0 else None
     ratio = TRAINING_FLOP[kind] // PROMPT_FLOP
     reasons = _reasons(mine, other, sides, ratio)

@@ -19,6 +19,10 @@ COMMANDS = {
     "run": ("harness.launch", "run arms on a task and record what each gave and cost"),
     "ask": ("harness.ask", "put questions to an arm that was run, with its passages"),
     "compare": ("harness.compare.command", "set arms side by side: differences with verdicts"),
+    "meter": (
+        "harness.blocks.command",
+        "meter arms again, in turns, for an interval on what they cost",
+    ),
     "breakeven": ("harness.economics.command", "say at what query volume an arm overtakes another"),
     "advise": ("harness.advise.command", "say which arm to take for a volume and limits"),
     "judge": ("harness.judge.command", "have a model judge the answers of finished runs"),

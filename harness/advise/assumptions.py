@@ -10,7 +10,6 @@ from harness.advise.figures import Figures
 from harness.advise.readings import ArmReadings
 from harness.advise.situation import Situation
 from harness.economics.config import Stated
-from harness.metering.config import CostConfig
 
 Case = tuple[list[Figures], Situation]
 
@@ -53,6 +52,7 @@ def assumptions(
     """
     figures = [arm.figures for arm in arms]
     found = [*_use(figures, situation), *_prices(figures, situation)]
+    found += _machine(figures, situation)
     energy = situation.rates.kwh > 0 or situation.limits.carbon is not None
     if energy:
         found += _energy(arms, figures, situation)
@@ -107,7 +107,7 @@ def _use(figures: list[Figures], situation: Situation) -> list[Assumption]:
 
 
 def _prices(figures: list[Figures], situation: Situation) -> list[Assumption]:
-    """The prices and the machine's figures that money rests on."""
+    """The prices that money rests on."""
     if situation.unit != "usd":
         return []
     found = []
@@ -116,24 +116,43 @@ def _prices(figures: list[Figures], situation: Situation) -> list[Assumption]:
         ("prices", "hourly_usd", "price of an hour", "US$"),
         ("prices", "electricity_usd_per_kwh", "price of electricity", "US$/kWh"),
         ("hardware", "life_years", "life of the machine", "years"),
-        ("hardware", "utilisation", "utilisation of the machine", ""),
     )
     rented = situation.cost.prices.hourly_usd.value is not None
     for block, name, shown, unit in named:
         value = getattr(getattr(situation.cost, block), name).value
         # An hour's price holds electricity and the machine's life.
-        if not value or (rented and name != "hourly_usd"):
-            continue
-
-        def case(changed: float, block: str = block, name: str = name) -> Case:
-            return figures, replace(situation, cost=_stating(situation.cost, block, name, changed))
-
-        found.append(
-            _share(shown, value, case)
-            if name == "utilisation"
-            else _twice(shown, unit, value, case)
-        )
+        if value and (name == "hourly_usd" or not rented):
+            found.append(_twice(shown, unit, value, _stated(figures, situation, block, name)))
     return found
+
+
+def _machine(figures: list[Figures], situation: Situation) -> list[Assumption]:
+    """How long the machine idles, and what it draws then."""
+    hardware = situation.cost.hardware
+    used, idle = hardware.utilisation.value, hardware.idle_watts.value
+    waiting = situation.rates.waiting > 0 or (situation.limits.carbon is not None and idle)
+    bought = situation.unit == "usd" and situation.cost.prices.purchase_usd.value
+    found = []
+    if used and (waiting or bought):
+        case = _stated(figures, situation, "hardware", "utilisation")
+        found.append(_share("utilisation of the machine", used, case))
+    if idle and waiting:
+        case = _stated(figures, situation, "hardware", "idle_watts")
+        found.append(_twice("idle power", "W", idle, case))
+    return found
+
+
+def _stated(
+    figures: list[Figures], situation: Situation, block: str, name: str
+) -> Callable[[float], Case]:
+    """The case in which a stated figure of the costs has another value."""
+
+    def case(value: float) -> Case:
+        told = Stated(value, "varied", datetime.now(UTC).date().isoformat())
+        settings = replace(getattr(situation.cost, block), **{name: told})
+        return figures, replace(situation, cost=replace(situation.cost, **{block: settings}))
+
+    return case
 
 
 def _energy(
@@ -239,9 +258,3 @@ def _at_watts(one: Figures, factor: float) -> Figures:
         index=one.index.with_energy(factor),
         query=one.query.with_energy(factor),
     )
-
-
-def _stating(cost: CostConfig, block: str, name: str, value: float) -> CostConfig:
-    settings = getattr(cost, block)
-    told = Stated(value, "varied", datetime.now(UTC).date().isoformat())
-    return replace(cost, **{block: replace(settings, **{name: told})})

@@ -23,9 +23,10 @@ class Relaxation:
 def relaxations(found: Sequence[Standing]) -> list[Relaxation]:
     """For the fewest limits that have to give way: the arms that each such set of limits admits.
 
-    Of those that one set admits, the one that asks least of a single limit, and the one that would
-    be advised were the limits dropped. A limit on what is unknown of an arm cannot be relaxed for
-    it. Empty where nothing helps.
+    Of those that a single limit admits, the one that asks least of it, and the one that would be
+    advised were it dropped, unless it is the least accuracy, without which the cheapest would be.
+    Of several limits, the latter. A limit on what is unknown of an arm cannot be relaxed for it.
+    Empty where nothing helps.
     """
     possible: dict[tuple[str, ...], list[Standing]] = {}
     for one in found:
@@ -39,7 +40,9 @@ def relaxations(found: Sequence[Standing]) -> list[Relaxation]:
             continue
         nearest = min(standings, key=lambda one: _asked(one, names[0]))
         first = ranking([replace(one, fails=()) for one in standings])[0]
-        arms = [first] if len(names) > 1 or nearest.arm == first.arm else [nearest, first]
+        arms = [first] if len(names) > 1 else [nearest]
+        if len(names) == 1 and nearest.arm != first.arm and names[0] not in AT_LEAST:
+            arms.append(first)
         chosen += [Relaxation(one.arm, {name: _value(one, name) for name in names}) for one in arms]
     return chosen
 

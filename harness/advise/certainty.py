@@ -1,9 +1,9 @@
 """How sure the advice is: questions, probe items and runs drawn anew, and the rule applied to each.
 
 Arms share their draws. Questions are drawn by entity, and the same ones for all arms; seeds too,
-so that an arm whose training varies is seen to vary, in accuracy and in cost. A cost that was
-measured once adds no spread, nor do prices and other assumptions: those are one-at-a-time
-scenarios.
+so that an arm whose training varies is seen to vary, in accuracy and in cost. Where costs were
+metered in blocks, whole blocks are drawn for them. A cost that was measured once adds no spread,
+nor do prices and other assumptions: those are one-at-a-time scenarios.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.advise.figures import Figures, Use, cost
-from harness.advise.readings import SHARES, ArmReadings
+from harness.advise.readings import SHARES, ArmReadings, Drawn
 from harness.advise.rule import advised
 from harness.advise.situation import Situation
 from harness.compare.align import pair
@@ -70,15 +70,16 @@ def drawn_figures(
 ) -> list[list[Figures]]:
     """The figures of all arms in each of so many draws."""
     random = np.random.default_rng(seed)
-    seeds = sorted({value for arm in arms for value in arm.seeds}, key=str)
-    by_seed = _counts(random, len(seeds), draws)
+    seeds = _Drawn({seed for arm in arms for seed in arm.seeds}, random, draws)
+    blocks = {one for arm in arms for one in arm.drawn_by} - set(seeds.names)
+    readings = _Drawn(blocks, random, draws) if blocks else seeds
     by_question = _Clusters([arm.scored for arm in arms if arm.scored is not None], random, draws)
     probes = sorted({name for arm in arms for name in arm.harms})
     by_item = {
         name: _Clusters([arm.harms[name] for arm in arms if name in arm.harms], random, draws)
         for name in probes
     }
-    columns = [_drawn(arm, seeds, by_seed, by_question, by_item) for arm in arms]
+    columns = [_of_arm(arm, seeds, readings, by_question, by_item) for arm in arms]
     return [[column[draw] for column in columns] for draw in range(draws)]
 
 
@@ -159,25 +160,46 @@ class _Clusters:
         return np.asarray(weights @ sums / np.where(empty, sizes.sum(), drawn)[:, None])
 
 
-def _drawn(
+class _Drawn:
+    """Seeds or blocks, and how often each draw holds each of them."""
+
+    def __init__(self, names: set[Drawn], random: np.random.Generator, draws: int) -> None:
+        self.names = sorted(names, key=str)
+        self.counts = _counts(random, len(self.names), draws)
+
+    def weights(self, own: Sequence[Drawn]) -> Matrix:
+        """The weight of each of an arm's readings, ``(draws, readings)``.
+
+        Equal where a draw holds none of them.
+        """
+        counts = self.counts[:, [self.names.index(name) for name in own]]
+        counts = np.where(counts.sum(axis=1, keepdims=True) == 0, 1.0, counts)
+        return np.asarray(counts / counts.sum(axis=1, keepdims=True))
+
+    def of_runs(self, scored: Scored) -> Matrix:
+        """The same of the runs that scores are from."""
+        return self.weights([("seed", seed) for seed in scored.seeds])
+
+
+def _of_arm(
     arm: ArmReadings,
-    seeds: Sequence[object],
-    by_seed: Matrix,
+    seeds: _Drawn,
+    readings: _Drawn,
     by_question: _Clusters,
     by_item: dict[str, _Clusters],
 ) -> list[Figures]:
-    draws = len(by_seed)
+    draws = len(seeds.counts)
     point = arm.figures
-    runs = _of(arm.seeds, seeds, by_seed)
+    runs, costs = seeds.weights(arm.seeds), readings.weights(arm.drawn_by)
     accuracy: Sequence[float | None] = _known(point.accuracy, draws)
     if arm.scored is not None:
         per_run = by_question.means(arm.scored, arm.correct)
-        accuracy = _weighed(per_run, _of(arm.scored.seeds, seeds, by_seed))
-    forgetting = _forgetting(arm, seeds, by_seed, by_item, draws)
+        accuracy = _weighed(per_run, seeds.of_runs(arm.scored))
+    forgetting = _forgetting(arm, seeds, by_item)
     latency = _of_rows(arm, arm.asked.latency, point.latency, runs)
     memory = _of_rows(arm, arm.asked.memory, point.memory, runs)
     train, index, query = (
-        _uses([getattr(one, part) for one in arm.costs], runs)
+        _uses([getattr(one, part) for one in arm.costs], costs)
         for part in ("train", "index", "query")
     )
     return [
@@ -196,21 +218,15 @@ def _drawn(
 
 
 def _forgetting(
-    arm: ArmReadings,
-    seeds: Sequence[object],
-    by_seed: Matrix,
-    by_item: dict[str, _Clusters],
-    draws: int,
+    arm: ArmReadings, seeds: _Drawn, by_item: dict[str, _Clusters]
 ) -> Sequence[float | None]:
     """The harm that counts in each draw: of the probe that is asked for, or the largest."""
     wanted = SHARES if arm.asked.probe is None else (arm.asked.probe,)
     names = [name for probe in wanted if (name := f"forgetting_{probe}") in arm.harms]
     if not names:
-        return _known(arm.figures.forgetting, draws)
+        return _known(arm.figures.forgetting, len(seeds.counts))
     harms = [
-        _weighed(
-            by_item[name].means(arm.harms[name], name), _of(arm.harms[name].seeds, seeds, by_seed)
-        )
+        _weighed(by_item[name].means(arm.harms[name], name), seeds.of_runs(arm.harms[name]))
         for name in names
     ]
     return [max(values) for values in zip(*harms, strict=True)]
@@ -221,13 +237,6 @@ def _counts(random: np.random.Generator, things: int, draws: int) -> Matrix:
     if things == 0:
         return np.zeros((draws, 0))
     return random.multinomial(things, np.full(things, 1 / things), size=draws).astype(np.float64)
-
-
-def _of(own: Sequence[object], seeds: Sequence[object], by_seed: Matrix) -> Matrix:
-    """The weight of each run of an arm in each draw; equal where a draw holds none of its seeds."""
-    weights = by_seed[:, [seeds.index(seed) for seed in own]]
-    weights = np.where(weights.sum(axis=1, keepdims=True) == 0, 1.0, weights)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def _weighed(per_run: Matrix, weights: Matrix) -> list[float]:

@@ -75,6 +75,10 @@ def line(figures: Figures, rates: Rates, changed_share: float) -> Line | None:
     train, index, query = (use.cost(rates) for use in (figures.train, figures.index, figures.query))
     if train is None or index is None or query is None:
         return None
+    if rates.waiting:
+        if figures.query.seconds is None:
+            return None
+        query += figures.query.seconds * rates.waiting
     return Line(train + index, train + changed_share * index, query)
 
 
@@ -99,4 +103,4 @@ def carbon_line(figures: Figures, situation: Situation) -> Line | None:
     """Emissions as a line in queries and updates; None where energy is unknown."""
     if figures.elsewhere:
         return None
-    return line(figures, Rates(0, situation.kg_per_kwh, 0), situation.changed_share)
+    return line(figures, situation.carbon_rates, situation.changed_share)

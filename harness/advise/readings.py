@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.advise.blocks import Block, newest_blocks
 from harness.advise.figures import Figures, Use
 from harness.columns import COLUMNS
 from harness.compare.arms import Arm, line_up
@@ -57,6 +58,10 @@ class Asked:
     unit: str = "seconds"
 
 
+Drawn = tuple[str, Any]
+"""What is drawn as one: ("seed", 0) or ("block", 3)."""
+
+
 @dataclass(frozen=True)
 class RunCost:
     """What one run took: training, indexing the whole corpus, and one query."""
@@ -81,7 +86,9 @@ class ArmReadings:
 
     Attributes:
         runs: its rows, in order of seed.
-        costs: of each run.
+        costs: of each reading: a run, or a metered block of one.
+        drawn_by: names what each reading is drawn with: the seed of its run, or its block.
+        metered: the row of each reading, which says how its energy was had.
         scored: its answers, question by question; None without predictions.
         harms: of each probe that is counted, item by item; empty where only rows know it.
         correct: the measure that says what is correct.
@@ -89,6 +96,8 @@ class ArmReadings:
 
     arm: Arm
     costs: tuple[RunCost, ...]
+    drawn_by: tuple[Drawn, ...]
+    metered: tuple[Mapping[str, Any], ...]
     scored: Scored | None
     harms: Mapping[str, Scored]
     correct: str
@@ -101,9 +110,9 @@ class ArmReadings:
         return self.arm.label
 
     @property
-    def seeds(self) -> tuple[Any, ...]:
+    def seeds(self) -> tuple[Drawn, ...]:
         """Of its runs."""
-        return self.arm.summary.seeds
+        return tuple(("seed", seed) for seed in self.arm.summary.seeds)
 
     @cached_property
     def figures(self) -> Figures:
@@ -156,13 +165,13 @@ class ArmReadings:
 
     @cached_property
     def estimated(self) -> bool:
-        """Whether the energy of any run is an estimate, or not said to be read from a counter."""
-        return any(row.get("energy_source") != "counter" for row in self.arm.runs)
+        """Whether the energy of any reading is an estimate, or not said to be from a counter."""
+        return any(row["energy_source"] != "counter" for row in self.metered)
 
     @cached_property
     def assumed_watts(self) -> float:
         """The share of the energy that rests on assumed watts; all of an estimate if unsaid."""
-        told = [_number(row, "energy_assumed_share") for row in self.arm.runs]
+        told = [_number(row, "energy_assumed_share") for row in self.metered]
         unsaid = 1.0 if self.estimated else 0.0
         return fmean(unsaid if share is None else share for share in told)
 
@@ -226,10 +235,11 @@ def read_arms(frame: pd.DataFrame, asked: Asked) -> tuple[list[ArmReadings], lis
             kept.append(arm)
     book = Scorebook()
     correct = _correct(kept, asked.accuracy)
-    found = [_readings(arm, book, correct, asked) for arm in kept]
-    if not found:
+    if not kept:
         raise ConfigError("no arm that could be advised has a finished run")
-    return found, [*told, *book.problems]
+    blocks, said = newest_blocks(kept)
+    found = [_readings(arm, blocks.get(arm.label, ()), book, correct, asked) for arm in kept]
+    return found, [*told, *said, *book.problems]
 
 
 def mean_use(uses: Sequence[Use]) -> Use:
@@ -246,14 +256,21 @@ def mean_use(uses: Sequence[Use]) -> Use:
     )
 
 
-def _readings(arm: Arm, book: Scorebook, correct: str, asked: Asked) -> ArmReadings:
+def _readings(
+    arm: Arm, blocks: Sequence[Block], book: Scorebook, correct: str, asked: Asked
+) -> ArmReadings:
     scored = book.answers(arm)
     if scored is not None and correct not in scored.measures:
         scored = None
     rows = [dict.fromkeys(COLUMNS) | dict(row) for row in arm.runs]
+    metered: list[tuple[Drawn, Mapping[str, Any]]] = [
+        (("block", block), dict.fromkeys(COLUMNS) | dict(row)) for block, row in blocks
+    ] or [(("seed", row["seed"]), row) for row in rows]
     return ArmReadings(
         arm=arm,
-        costs=tuple(_run_cost(row, asked.unit) for row in rows),
+        costs=tuple(_run_cost(row, asked.unit) for _, row in metered),
+        drawn_by=tuple(drawn for drawn, _ in metered),
+        metered=tuple(row for _, row in metered),
         scored=scored,
         harms={} if arm.summary.frozen else book.harm(arm),
         correct=correct,

@@ -17,6 +17,7 @@ from harness.metering.config import CostConfig
 UNITS = {"seconds": "s", "kwh": "kWh", "kgco2e": "kg CO2e", "usd": "US$"}
 PER = ("query", "correct")
 MONTHS_A_YEAR = 12
+JOULES_PER_KWH = 3.6e6
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Rates:
-    """What a second, a kWh and a dollar of an endpoint's bill count in the unit of the costs."""
+    """What a second, a kWh and a dollar of an endpoint's bill count in the unit of the costs.
+
+    Attributes:
+        waiting: what idling adds to each second of answering.
+    """
 
     second: float
     kwh: float
     bill: float
+    waiting: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,23 @@ class Situation:
         return grid_of(self.cost).kg_per_kwh * self.cost.pue
 
     @cached_property
+    def idle_kwh(self) -> float:
+        """What a resident model draws while it waits, for each second in which it answers.
+
+        As ``harness.economics.rows.idle_cost``; 0 where idle watts or utilisation are not stated.
+        """
+        watts = self.cost.hardware.idle_watts.value
+        used = self.cost.hardware.utilisation.value
+        if watts is None or used is None:
+            return 0.0
+        return watts * (1 - used) / used / JOULES_PER_KWH
+
+    @cached_property
+    def carbon_rates(self) -> Rates:
+        """What time and energy emit, in kg CO2e."""
+        return Rates(0, self.kg_per_kwh, 0, self.idle_kwh * self.kg_per_kwh)
+
+    @cached_property
     def rates(self) -> Rates:
         """What the unit makes of time, energy and bills.
 
@@ -120,10 +143,12 @@ class Situation:
         if self.unit == "seconds":
             return Rates(1, 0, 0)
         if self.unit == "kwh":
-            return Rates(0, 1, 0)
+            return Rates(0, 1, 0, self.idle_kwh)
         if self.unit == "kgco2e":
-            return Rates(0, self.kg_per_kwh, 0)
+            return self.carbon_rates
         prices = prices_of(self.cost)
         second, kwh = machine_cost(prices, 1, 0), machine_cost(prices, 0, 1)
         assert second is not None and kwh is not None  # as time and energy are known
-        return Rates(second, kwh, 1)
+        # A machine's purchase is spread over its hours of work: idle ones add electricity alone, of
+        # which the price of a rented hour holds all.
+        return Rates(second, kwh, 1, self.idle_kwh * kwh)

@@ -6,7 +6,9 @@ from harness.advise.advice import advise, verdict
 from harness.advise.certainty import against, certainty, drawn_figures
 from harness.advise.figures import Use, cost, line
 from harness.advise.readings import Asked, Reading, read_arms
-from harness.advise.situation import Limits, Rates, Situation
+from harness.advise.situation import Limits, Situation
+from harness.blocks.table import put_reading
+from harness.economics.config import HardwareConfig, PricesConfig, Stated, UseConfig
 from harness.economics.rows import arm_cost
 from harness.errors import ConfigError
 from harness.metering.config import CostConfig
@@ -36,15 +38,6 @@ def test_figures_are_the_means_over_runs(tmp_path):
     assert (rag.train, rag.index, rag.query) == (Use(0, 0), Use(20, 0.2), Use(3, 0.03))
     assert (lora.accuracy, rag.accuracy) == (0.75, 0.5)
     assert (lora.memory, lora.latency) == (2.5, 0.5)
-
-
-def test_costs_are_those_of_the_break_even(tmp_path):
-    frame = read_results([write_results(tmp_path)]).frame
-    rag = by_name(read_arms(frame, Asked())[0])["rag"].figures
-    row = frame[frame["arm"] == "rag"].iloc[0].to_dict()
-    known = arm_cost(row, "kwh", None)
-    found = line(rag, Rates(0, 1, 0), changed_share=1)
-    assert (found.fixed, found.per_query) == pytest.approx((known.fixed, known.per_query))
 
 
 def test_frozen_arms_forget_nothing_and_a_trained_one_what_its_probes_lost(tmp_path):
@@ -153,6 +146,72 @@ def test_costs_that_were_read_once_leave_the_noise_unknown(tmp_path):
     drawn = drawn_figures(list(arms.values()), draws=100)
     found = against(arms["lora"], arms["rag"], drawn, SITUATION)
     assert (found.cost_low, found.cost_high, found.either) == (None, None, False)
+
+
+def metered(folder, arms=("closed_book", "lora", "rag")):
+    """Three blocks of serving: a query takes 1, 2 and 3 s of lora, and of the others as before."""
+    for block in (1, 2, 3):
+        for arm in arms:
+            answering = {"lora": 4.0 * block, "rag": 12.0, "closed_book": 8.0}[arm]
+            put_reading(
+                folder,
+                {
+                    **{"set_id": "s", "run_id": f"{arm}0", "arm": arm, "seed": 0},
+                    **{"phases": "serving", "block": block, "started_at": f"2026-01-0{block}"},
+                    **{"n_test": 4, "decode_seconds": answering, "decode_energy_kwh": answering},
+                    **{"energy_source": "counter", "energy_assumed_share": 0.0},
+                },
+            )
+
+
+def test_costs_are_read_from_metered_blocks_that_hold_every_arm(tmp_path):
+    table = write_results(tmp_path)
+    metered(tmp_path)
+    arms, told = read_arms(read_results([table]).frame, Asked())
+    named = by_name(arms)
+    assert named["lora"].figures.query == Use(2, 2)  # the mean of the blocks
+    assert named["lora"].figures.train == Use(100, 1)  # the one reading of the run, repeated
+    assert not named["lora"].estimated  # the blocks were read from a counter
+    assert "costs are read from 3 metered blocks (set s)" in told
+    drawn = drawn_figures(arms, draws=200)
+    queries = {next(one for one in figures if one.arm == "lora").query.seconds for figures in drawn}
+    assert min(queries) == pytest.approx(1)
+    assert max(queries) == pytest.approx(3)
+
+
+def test_blocks_that_lack_an_arm_are_not_mixed_with_the_costs_of_runs(tmp_path):
+    table = write_results(tmp_path)
+    metered(tmp_path, arms=("lora", "rag"))
+    arms, told = read_arms(read_results([table]).frame, Asked())
+    assert by_name(arms)["lora"].figures.query == Use(1, 0.01)
+    assert any("no set of metered blocks holds every arm" in line for line in told)
+
+
+@pytest.mark.parametrize("unit", ["seconds", "kwh", "kgco2e", "usd"])
+def test_every_unit_counts_updates_and_idling_as_the_break_even_does(tmp_path, unit):
+    told = {"source": "a test", "date": "2026-01-01"}
+    priced = CostConfig(
+        carbon_intensity_kg_per_kwh=0.5,
+        pue=2,
+        prices=PricesConfig(
+            electricity_usd_per_kwh=Stated(0.5, **told), purchase_usd=Stated(8760, **told)
+        ),
+        hardware=HardwareConfig(
+            life_years=Stated(2, **told),
+            utilisation=Stated(0.25, **told),
+            idle_watts=Stated(9, **told),
+        ),
+        use=UseConfig(changed_share=Stated(0.5, **told)),
+    )
+    frame = read_results([write_results(tmp_path)]).frame
+    figures = by_name(read_arms(frame, Asked(unit=unit))[0])["rag"].figures
+    row = frame[frame["arm"] == "rag"].iloc[0].to_dict()
+    known = arm_cost(row, unit, None, priced)
+    rates = replace(SITUATION, unit=unit, cost=priced).rates
+    found = line(figures, rates, changed_share=0.5)
+    assert (found.fixed, found.update, found.per_query) == pytest.approx(
+        (known.fixed, known.update, known.per_query)
+    )
 
 
 @pytest.mark.parametrize(

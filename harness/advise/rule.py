@@ -89,9 +89,13 @@ def advised(arms: Sequence[Figures], situation: Situation) -> str | None:
 
 
 def rival(found: Sequence[Standing], best: Standing | None) -> Standing | None:
-    """The runner-up: the next that meets the limits, else the one that fails fewest of them."""
-    left = [one for one in found if one is not best and one.ranked_by is not None]
-    return min(left, key=lambda one: (len(one.fails), *_order(one)), default=None)
+    """The runner-up: the next that meets the limits, else the one that fails fewest of them.
+
+    Of several that fail as many, the one whose correct answer costs least.
+    """
+    next_best = [one for one in ranking(found) if one is not best]
+    failing = [one for one in found if one.fails and one.ranked_by is not None]
+    return next(iter([*next_best, *sorted(failing, key=_distance)]), None)
 
 
 def on_front(found: Sequence[Standing]) -> list[str]:
@@ -114,6 +118,11 @@ def _ranked_by(total: float | None, figures: Figures, situation: Situation) -> f
     if not figures.accuracy:  # never right, or not known to be
         return None
     return total / (situation.queries * figures.accuracy)
+
+
+def _distance(one: Standing) -> tuple[int, float]:
+    right = one.figures.accuracy
+    return len(one.fails), one.cost / right if one.cost is not None and right else math.inf
 
 
 def _order(one: Standing) -> tuple[float, float, float]:

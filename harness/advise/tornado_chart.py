@@ -13,7 +13,7 @@ from harness.advise.words import (
     assumption_text,
     flips_text,
     ranked_scale,
-    ranked_unit,
+    signed,
     situation_text,
 )
 from harness.report.drawing import Figure
@@ -27,17 +27,19 @@ MOST_BARS = 20
 def tornado_figure(advice: Advice) -> Figure | None:
     """The chart; None where there is no difference to draw."""
     best, other = advice.best, advice.other
-    bars = [bar for bar in advice.bars if bar.swing > 0][:MOST_BARS]
-    if best is None or other is None or not bars:
+    if best is None or other is None or best.ranked_by is None or other.ranked_by is None:
         return None
-    if best.ranked_by is None or other.ranked_by is None:
+    known = [bar for bar in advice.bars if bar.low is not None and bar.high is not None]
+    drawn = [bar for bar in known if bar.swing > 0 or {bar.at_low, bar.at_high} != {best.arm}]
+    bars = drawn[:MOST_BARS]
+    if not bars:
         return None
     base = other.ranked_by - best.ranked_by
     scale = ranked_scale(advice, [base, *(end for bar in bars for end in (bar.low, bar.high))])
     rows = [row for bar in bars for row in _rows(bar, base * scale.factor, scale.factor, best.arm)]
     estimated = " (estimated)" if advice.estimated else ""
     title = f"what {other.arm} costs more than {best.arm}, {scale.unit}{estimated}"
-    still = [bar.assumption.name for bar in advice.bars if bar.swing == 0]
+    left_out = [bar.assumption.name for bar in advice.bars if bar not in bars]
     return Figure(
         name="tornado",
         title=f"What the advice of {best.arm} over {other.arm} rests on",
@@ -45,10 +47,12 @@ def tornado_figure(advice: Advice) -> Figure | None:
             f"{situation_text(advice)}. One assumption at a time; the line is where all are as "
             f"stated. Left of 0 {other.arm} is the cheaper. A diamond: another arm, or none, is "
             "advised at that end.",
-            f"Without a difference in cost: {', '.join(still)}." if still else "",
+            f"Not drawn (nothing changes, or nothing is known): {', '.join(left_out)}."
+            if left_out
+            else "",
         ),
         chart=_chart(rows, bars, base * scale.factor, title),
-        alt=f"{other.arm} costs {base * scale.factor:.3g} {ranked_unit(advice)} more than "
+        alt=f"{other.arm} costs {signed(base, scale).removeprefix('+')} {scale.unit} more than "
         f"{best.arm}; largest swing: {bars[0].assumption.name}.",
     )
 
@@ -56,6 +60,7 @@ def tornado_figure(advice: Advice) -> Figure | None:
 def _rows(bar: Bar, base: float, factor: float, best: str) -> list[dict[str, Any]]:
     one = bar.assumption
     least = min(end for end in (bar.low, bar.high) if end is not None)
+    level = bar.low == bar.high
     ends = ((LOW, one.low, bar.low, bar.at_low), (HIGH, one.high, bar.high, bar.at_high))
     return [
         {
@@ -66,7 +71,7 @@ def _rows(bar: Bar, base: float, factor: float, best: str) -> list[dict[str, Any
             "text": assumption_text(bar, value),
             "changes": arm != best,
             "advised": arm or NO_ARM,
-            "right": difference > least if difference is not None else False,
+            "right": difference is not None and (difference > least or (level and end == HIGH)),
             "remark": f"now {assumption_text(bar, one.value)} {one.unit}".strip()
             + f"; {flips_text(bar, 'the advice stays')}",
         }

@@ -33,7 +33,7 @@ def sections(advice: Advice, stated: Sequence[Assumption] = ()) -> tuple[Section
     Args:
         stated: prices and figures of the machine that the user gave, with their sources.
     """
-    assumed = Section("What was stated", grids=(_stated_grid(stated),) if stated else ())
+    assumed = Section("Figures it rests on", grids=(_stated_grid(stated),) if stated else ())
     return (
         Section("Advice", tuple(plain(one) for one in in_short(advice))),
         Section("What to know", tuple(plain(one) for one in advice.remarks)),
@@ -188,11 +188,18 @@ def _either(advice: Advice) -> list[str]:
     if found.cost_low is None or found.cost_high is None:
         return [f"{accuracy}; each cost was read once, so noise in the costs is not known."]
     scale = scale_of(UNITS[advice.situation.unit], [found.cost_low, found.cost_high])
-    low, high = (signed(end, scale).removeprefix("+") for end in (found.cost_low, found.cost_high))
-    costs = f"{other.arm} costs {low} to {high} {scale.unit} more (95 % of draws)"
+    costs = f"{other.arm} costs {_more(found.cost_low, found.cost_high, scale)} (95 % of draws)"
     if found.either and not other.fails:
         return [f"Either will do: {accuracy}, and {costs}."]
     return [f"{accuracy}; {costs}."]
+
+
+def _more(low: float, high: float, scale: Scale) -> str:
+    """An interval of what is more, as "1.2 to 3.4 Wh more", or less where all of it is."""
+    if high < 0:
+        return _more(-high, -low, scale).replace("more", "less")
+    ends = (signed(end, scale).removeprefix("+") for end in (low, high))
+    return f"{' to '.join(ends)} {scale.unit} more"
 
 
 def _how_sure(advice: Advice) -> str:
@@ -267,8 +274,10 @@ def _arms_grid(advice: Advice) -> Grid:
             )
         )
     note = f"{advice.arms[0].correct} says what is right; in brackets the 95 % interval"
-    last = len(headings) - 1
-    return Grid("", headings, tuple(lines), frozenset({0, last - 1, last}), (note,))
+    # Figures with their intervals may be folded; the costs before them may not.
+    figures = range(1, 3 if per_correct else 2)
+    words = frozenset(range(len(headings))) - set(figures)
+    return Grid("", headings, tuple(lines), words, (note,))
 
 
 def _by_place(advice: Advice) -> Iterator[Standing]:

@@ -168,3 +168,11 @@ def test_help_loads_nothing_heavy(capsys):
     ).stdout
     assert "usage: harness advise PATH" in printed
     assert printed.endswith("set()\n")
+
+
+def test_a_runner_up_that_is_cheaper_but_fails_a_limit_costs_less(table, capsys):
+    printed = run(capsys, table, *BASE, "--max-forgetting", "0.1", "--min-accuracy", "0.4")[1].out
+    assert "rag is advised" in printed
+    assert "the only arm that meets the limits" in printed
+    assert "Nearest otherwise: lora" in printed
+    assert "lora costs 110 to 120 s less" in printed

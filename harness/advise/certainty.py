@@ -28,6 +28,9 @@ Matrix = NDArray[np.float64]
 DRAWS = 2000
 CONFIDENCE = 0.95
 
+CHUNK = 100
+"""Draws that are turned into floats at once: 50,000 questions would fill the memory else."""
+
 
 @dataclass(frozen=True)
 class Certainty:
@@ -153,11 +156,11 @@ class _Clusters:
         sums = np.zeros((len(self.places), matrix.shape[1]))
         np.add.at(sums, places, matrix[known])
         sizes = np.bincount(places, minlength=len(self.places)).astype(np.float64)
-        drawn = self.counts @ sizes
-        # A draw without any question of this arm says nothing of it: all of them count.
-        empty = drawn == 0
-        weights = np.where(empty[:, None], 1.0, self.counts)
-        return np.asarray(weights @ sums / np.where(empty, sizes.sum(), drawn)[:, None])
+        means = [
+            _mean_of(self.counts[start : start + CHUNK].astype(np.float64), sums, sizes)
+            for start in range(0, len(self.counts), CHUNK)
+        ]
+        return np.concatenate(means)
 
 
 class _Drawn:
@@ -232,11 +235,20 @@ def _forgetting(
     return [max(values) for values in zip(*harms, strict=True)]
 
 
-def _counts(random: np.random.Generator, things: int, draws: int) -> Matrix:
+def _counts(random: np.random.Generator, things: int, draws: int) -> NDArray[np.uint16]:
     """How often each thing is drawn, ``(draws, things)``: as many draws of them as there are."""
-    if things == 0:
-        return np.zeros((draws, 0))
-    return random.multinomial(things, np.full(things, 1 / things), size=draws).astype(np.float64)
+    counts = np.zeros((draws, things), dtype=np.uint16)
+    for row in counts if things else ():
+        row[:] = np.bincount(random.integers(things, size=things), minlength=things)
+    return counts
+
+
+def _mean_of(counts: Matrix, sums: Matrix, sizes: Matrix) -> Matrix:
+    drawn = counts @ sizes
+    # A draw without any question of this arm says nothing of it: all of them count.
+    empty = drawn == 0
+    weights = np.where(empty[:, None], 1.0, counts)
+    return np.asarray(weights @ sums / np.where(empty, sizes.sum(), drawn)[:, None])
 
 
 def _weighed(per_run: Matrix, weights: Matrix) -> list[float]:

@@ -24,6 +24,7 @@ LIMIT_UNITS = {
     "carbon": "kg a year",
 }
 NO_ARM = "no arm"
+OFF_THE_FRONT = "; an arm that fails a limit does as well or better in all else"
 MOST_FLIPS = 3
 
 
@@ -133,7 +134,7 @@ def _the_advice(advice: Advice) -> str:
         among = "the only arm that meets the limits"
     by = "a correct answer costs least" if advice.situation.per_correct else "it costs least"
     why = among if among.startswith("the only") else f"{by} {among}"
-    front = "" if best.arm in advice.front else "; an arm that fails a limit beats it on every axis"
+    front = "" if best.arm in advice.front else OFF_THE_FRONT
     return f"{best.arm} is advised ({where}): {why}. {_figures(advice, best)}{front}."
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.advise.advice import Advice
+from harness.advise.figures import carbon_per_year
 from harness.advise.rule import Standing
 from harness.advise.sensitivity import Bar, Flip
 from harness.advise.words import in_short, sections
@@ -61,9 +62,7 @@ def as_json(advice: Advice, stated: Sequence[Assumption] = ()) -> str:
             "accuracy": advice.arms[0].correct,
             "limits": situation.limits.given(),
         },
-        "arms": [
-            _arm(one, advice.verdicts[one.arm], one.arm in advice.front) for one in advice.standings
-        ],
+        "arms": [_arm(one, advice) for one in advice.standings],
         "how_sure": {
             "draws": advice.certainty.draws,
             "advised": [
@@ -85,7 +84,7 @@ def as_json(advice: Advice, stated: Sequence[Assumption] = ()) -> str:
     return json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _arm(one: Standing, verdicts: dict[str, str], on_front: bool) -> dict[str, Any]:
+def _arm(one: Standing, advice: Advice) -> dict[str, Any]:
     figures = one.figures
     return {
         "arm": one.arm,
@@ -95,9 +94,9 @@ def _arm(one: Standing, verdicts: dict[str, str], on_front: bool) -> dict[str, A
         "forgetting": figures.forgetting,
         "latency_seconds": figures.latency,
         "memory_gib": figures.memory,
-        "carbon_kg_per_year": one.carbon,
-        "on_front": on_front,
-        "limits": verdicts,
+        "carbon_kg_per_year": carbon_per_year(figures, advice.situation),
+        "on_front": one.arm in advice.front,
+        "limits": advice.verdicts[one.arm],
     }
 
 

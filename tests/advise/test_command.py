@@ -62,6 +62,9 @@ def test_json_holds_the_same(table, capsys):
         "lora": 205,
         "rag": 320,
     }
+    # 100 queries at 0.01 kWh and 1.05 kWh once, at 0.5 kg, in a month of twelve.
+    carbon = {one["arm"]: one["carbon_kg_per_year"] for one in told["arms"]}
+    assert carbon["lora"] == pytest.approx(12 * 0.5 * 2.05)
     assert [one["arm"] for one in told["by_volume"]] == ["rag", "lora"]
     assert told["by_volume"][0]["below"] == pytest.approx(42.5)
     assert told["energy_is_an_estimate"] is True

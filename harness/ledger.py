@@ -23,6 +23,8 @@ class Ledger:
     Attributes:
         reuse: whether artifacts may be taken from the store.
         makes: whether what is not there is made; else it is only looked for.
+        aside: a folder in which all is made anew, once, while the store is neither read nor
+            written; None: the store is used.
         missing: kinds of the artifacts that were looked for and are not there.
         reused: kinds of the artifacts that were, in order of use.
         artifacts: all that were obtained, made or reused, in order of use.
@@ -31,6 +33,7 @@ class Ledger:
     meter: Meter
     reuse: bool = True
     makes: bool = True
+    aside: Path | None = None
     missing: list[str] = field(default_factory=list)
     reused: list[str] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
@@ -61,6 +64,10 @@ class Ledger:
             if not found.reused:
                 self.missing.append(kind)
             return found
+        if self.aside is not None:
+            aside = store.make_aside(self.aside, kind, key, make)
+            self.artifacts.append(aside)
+            return aside
         mark = self.mark
 
         def make_and_tell(folder: Path) -> dict[str, Any]:
@@ -73,6 +80,11 @@ class Ledger:
             self._entries.append((from_json(artifact.costs), False))
             self.reused.append(kind)
         return artifact
+
+    def work_folder(self, kind: str, key: dict[str, Any]) -> Path:
+        """Where the maker of this artifact may keep what lets it go on after a kill."""
+        there = store.work_folder(kind, key)
+        return there if self.aside is None else self.aside / kind / there.name
 
     def laps(self, name: str) -> Laps:
         """A phase to be metered with ``with``, whose cost can be read while it goes on."""

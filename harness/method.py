@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import method_keys, store
+from harness import method_keys
 from harness.adapters.config import AdapterConfig
 from harness.answering import answer, load_answers, save_answers, timed_one_by_one
 from harness.config import Config
@@ -233,7 +233,7 @@ class Method:
             replay_questions(config),
         )
         key = {**own, **self.circumstances}
-        work = store.work_folder("adapter", key)
+        work = self.ledger.work_folder("adapter", key)
         self.adapter_artifact = self.ledger.obtain(
             "adapter", key, lambda folder: self._train(config, folder, work)
         )
@@ -347,7 +347,7 @@ class Method:
             self.config, self.task, self.weights, self.index_artifact, self.shots
         )
         key = {**own, **self.circumstances}
-        work = store.work_folder("answers", key)
+        work = self.ledger.work_folder("answers", key)
         artifact = self.ledger.obtain("answers", key, lambda folder: self._answer(folder, work))
         chosen = json.loads((artifact.folder / "top_k.json").read_text(encoding="utf-8"))
         predictions = load_answers(

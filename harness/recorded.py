@@ -21,9 +21,10 @@ from harness.metering.device import choose_device
 from harness.metering.meter import Meter
 from harness.method import Method
 from harness.models.config import ModelConfig
-from harness.models.load import locate
+from harness.models.load import ModelFiles, locate
 from harness.results import read_results
 from harness.tasks import load_task
+from harness.types import Task
 
 Row = Mapping[str, Any]
 
@@ -81,11 +82,7 @@ def open_run(row: Row, rebuild: bool = False) -> Opened:
         RecordError: its settings were not kept, or an artifact is gone and not to be made again.
         DataError: its documents, questions or model are others by now.
     """
-    config = settings_of(row)
-    task, files = load_task(config.task), locate(config.model)
-    _check_unchanged(row, "corpus_sha256", task.corpus_sha256(), "documents")
-    _check_unchanged(row, "split_sha256", task.test_sha256(), "questions")
-    _check_unchanged(row, "model_identity", files.identity, "model")
+    config, task, files = parts_of(row)
     device = choose_device(config.model.device)
 
     def look(circumstances: dict[str, Any] | None = None) -> Method:
@@ -110,6 +107,21 @@ def open_run(row: Row, rebuild: bool = False) -> Opened:
         method = look()
     top_k = row.get("top_k")
     return Opened(row, config, method, None if top_k is None else int(top_k))
+
+
+def parts_of(row: Row) -> tuple[Config, Task, ModelFiles]:
+    """The settings of a recorded run, its task and where its model lies, all as they were.
+
+    Raises:
+        RecordError: its settings were not kept.
+        DataError: its documents, questions or model are others by now.
+    """
+    config = settings_of(row)
+    task, files = load_task(config.task), locate(config.model)
+    _check_unchanged(row, "corpus_sha256", task.corpus_sha256(), "documents")
+    _check_unchanged(row, "split_sha256", task.test_sha256(), "questions")
+    _check_unchanged(row, "model_identity", files.identity, "model")
+    return config, task, files
 
 
 def settings_of(row: Row) -> Config:

@@ -69,7 +69,7 @@ def interval_cells(name: str, interval: Interval | None) -> dict[str, float | No
 
 def cells_of(row: Mapping[str, Any]) -> list[str]:
     """The text of each cell of a row from ``new_row``, in the schema's order."""
-    return [_to_cell(column, row[name]) for name, column in COLUMNS.items()]
+    return [to_cell(column, row[name]) for name, column in COLUMNS.items()]
 
 
 def value_of(column: Column, cell: str, where: str) -> Any:
@@ -172,7 +172,8 @@ def _to_json(name: str, value: Any) -> str:
         raise RecordError(f"column '{name}' cannot be written as JSON: {error}") from error
 
 
-def _to_cell(column: Column, value: Any) -> str:
+def to_cell(column: Column, value: Any) -> str:
+    """The text of a cell; empty for None."""
     if value is None:
         return ""
     if column.type == "str":

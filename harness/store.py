@@ -115,6 +115,22 @@ def obtain(kind: str, key: dict[str, Any], make: Maker, reuse: bool = True) -> A
         ) from error
 
 
+def make_aside(home: Path, kind: str, key: dict[str, Any], make: Maker) -> Artifact:
+    """The artifact for ``key``, made in the folder ``home``; the store is left as it is.
+
+    Whoever asks ``home`` for it again is given what was made. It has no manifest: it is the
+    caller's to remove with ``home``.
+    """
+    place_in_store, digest = place(kind, key)
+    folder = home / kind / place_in_store.name
+    if not folder.exists():
+        scratch = folder.with_name(f".making-{folder.name}")
+        scratch.mkdir(parents=True)
+        make(scratch)
+        scratch.replace(folder)
+    return Artifact(kind, digest, folder, {}, reused=False)
+
+
 def find(kind: str, key: dict[str, Any]) -> Artifact:
     """The artifact for ``key`` if it is whole; else, with ``reused`` false, where it would lie."""
     folder, digest = place(kind, key)

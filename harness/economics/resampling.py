@@ -78,10 +78,14 @@ def resampled_break_even(
         return ResampledBreakEven(point, None, None, {}, len(blocks))
     random = Random(seed)  # noqa: S311 - a resample, not a secret
     found = []
+    known: dict[tuple[int, ...], BreakEven] = {}  # few blocks can be drawn in few ways
     for _ in range(draws):
-        outcome = _of_means(random.choices(blocks, k=len(blocks)), updates, per_correct)
-        assert outcome is not None  # as every cost of the point is known
-        found.append(outcome)
+        drawn = tuple(sorted(random.choices(range(len(blocks)), k=len(blocks))))
+        if drawn not in known:
+            outcome = _of_means([blocks[number] for number in drawn], updates, per_correct)
+            assert outcome is not None  # as every cost of the point is known
+            known[drawn] = outcome
+        found.append(known[drawn])
     counts = Counter(outcome.case for outcome in found)
     shares = {case: counts[case] / draws for case in CASES if counts[case]}
     volumes = sorted(_volume_for_good(outcome, point.case == "below") for outcome in found)
@@ -96,11 +100,11 @@ def resampled_break_even(
 def _of_means(
     blocks: Sequence[tuple[ArmCost, ArmCost]], updates: float, per_correct: bool
 ) -> BreakEven | None:
-    arm, against = (_mean([block[side] for block in blocks]) for side in (0, 1))
+    arm, against = (mean_cost([block[side] for block in blocks]) for side in (0, 1))
     return break_even(arm, against, updates, per_correct)
 
 
-def _mean(costs: Sequence[ArmCost]) -> ArmCost:
+def mean_cost(costs: Sequence[ArmCost]) -> ArmCost:
     """The mean of each cost; None where a block does not know it."""
 
     def mean(values: list[float | None]) -> float | None:

@@ -1,4 +1,4 @@
-"""What an arm costs, from its result row; blocks of readings, one a seed that both arms have."""
+"""What an arm costs, from its result row or from a reading of it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import pandas as pd
 
 from harness.columns import phase_columns
 from harness.economics.breakeven import ArmCost
-from harness.economics.prices import machine_cost
+from harness.economics.prices import OwnedDevice, machine_cost
 from harness.economics.stated import prices_of
-from harness.errors import ConfigError, suggestion
 from harness.metering.config import CostConfig
 from harness.metering.grid import grid_of
+
+Row = Mapping[str, Any]
 
 FIXED = ("prepare", "index", "train")
 """Paid once. Choosing settings on validation (``tune``) is a cost of its own, shown apart."""
@@ -21,38 +22,20 @@ FIXED = ("prepare", "index", "train")
 PER_QUERY = ("retrieve", "prefill", "decode")
 UNITS = {"seconds": "s", "kwh": "kWh", "kgco2e": "kg CO2e", "usd": "US$"}
 
+JOULES_PER_KWH = 3.6e6
 
-def seed_blocks(
-    frame: pd.DataFrame,
-    arm: str,
-    against: str,
-    unit: str,
-    accuracy: str | None,
-    cost: CostConfig | None = None,
-) -> list[tuple[ArmCost, ArmCost]]:
-    """A block for each seed of which both arms have a finished row, by seed.
-
-    Raises:
-        ConfigError: an arm has no such row, or rows of several tasks, models, or runs of a seed.
-    """
-    one, two = _by_seed(frame, arm), _by_seed(frame, against)
-    seeds = sorted(set(one) & set(two))
-    if not seeds:
-        raise ConfigError(f"{arm} and {against} share no seed: run both with the same seeds")
-    rows = [row for rows in (one, two) for row in rows.values()]
-    for column in ("task", "model", "split_sha256"):
-        if len({row[column] for row in rows}) > 1:
-            raise ConfigError(f"the rows of {arm} and {against} differ in {column}: name one table")
-    return [
-        (arm_cost(one[seed], unit, accuracy, cost), arm_cost(two[seed], unit, accuracy, cost))
-        for seed in seeds
-    ]
+OF_A_READING = (
+    *("n_test", "prefill_tokens", "decode_tokens"),
+    *("energy_source", "energy_assumed_share", "cost_assumptions", "device", "device_exclusive"),
+)
+"""What else a reading says in the place of its row."""
 
 
-def arm_cost(
-    row: Mapping[str, Any], unit: str, accuracy: str | None, cost: CostConfig | None = None
-) -> ArmCost:
+def arm_cost(row: Row, unit: str, accuracy: str | None, cost: CostConfig | None = None) -> ArmCost:
     """What a row's phases cost; None where a phase that ran has no figure in this unit.
+
+    An update of the knowledge costs a whole new fit and the changed share of the index (all of
+    it where no share is stated). Idling, where it is stated, is part of the cost per query.
 
     Args:
         unit: one of UNITS.
@@ -62,19 +45,59 @@ def arm_cost(
     Raises:
         ConfigError: money is asked for, and a price that it needs is not stated.
     """
-    total = _answering(row, unit, cost)
-    questions = row["n_test"]
-    known = total is not None and pd.notna(questions) and questions > 0
+    each = _per_query(row, _answering(row, unit, cost))
+    idle = idle_cost(row, unit, cost)
     right = None if accuracy is None or pd.isna(row[accuracy]) else float(row[accuracy])
     return ArmCost(
         fixed=phases_cost(row, FIXED, unit, cost),
-        per_query=total / float(questions) if known and total is not None else None,
+        per_query=each if each is None or idle is None else each + idle,
+        update=update_cost(row, unit, cost),
         accuracy=right,
     )
 
 
+def update_cost(row: Row, unit: str, cost: CostConfig | None = None) -> float | None:
+    """What one update of the knowledge costs: prepare and train anew, and index what changed.
+
+    Raises:
+        ConfigError: money is asked for, and a price that it needs is not stated.
+    """
+    share = 1.0 if cost is None else cost.use.changed_share.value
+    fit = phases_cost(row, ("prepare", "train"), unit, cost)
+    index = phases_cost(row, ("index",), unit, cost)
+    if fit is None or index is None:
+        return None
+    return fit + (1.0 if share is None else share) * index
+
+
+def idle_cost(row: Row, unit: str, cost: CostConfig | None) -> float | None:
+    """What a resident model draws while it waits, for each query; None where it is not stated.
+
+    Idle watts × busy seconds of a query × (1 − utilisation) / utilisation: of each second in which
+    the machine works, so many pass idle. It takes no time of a query's own (seconds: 0), and an
+    hour that is rented pays for its electricity (US$: 0).
+    """
+    if cost is None:
+        return None
+    watts, used = cost.hardware.idle_watts.value, cost.hardware.utilisation.value
+    busy = _per_query(row, phases_cost(row, _here(row), "seconds"))
+    if watts is None or used is None or busy is None:
+        return None
+    if unit == "seconds":
+        return 0.0
+    kwh = watts * busy * (1 - used) / used / JOULES_PER_KWH
+    if unit == "kwh":
+        return kwh
+    if unit == "kgco2e":
+        return grid_of(cost).emissions_kg(kwh, cost.pue)
+    prices = prices_of(cost)
+    # The purchase is spread over the hours of work, so that idle hours add electricity alone.
+    owned = isinstance(prices.device, OwnedDevice)
+    return machine_cost(prices, 0.0, kwh) if owned else 0.0
+
+
 def phases_cost(
-    row: Mapping[str, Any], phases: tuple[str, ...], unit: str, cost: CostConfig | None = None
+    row: Row, phases: tuple[str, ...], unit: str, cost: CostConfig | None = None
 ) -> float | None:
     """The sum over ``phases``; one without seconds did not run, and is no part of it.
 
@@ -93,7 +116,17 @@ def phases_cost(
     return seconds if unit == "seconds" else energy
 
 
-def _answering(row: Mapping[str, Any], unit: str, cost: CostConfig | None) -> float | None:
+def with_reading(row: Row, reading: Row) -> Row:
+    """The row as if it had cost what a reading of it says (see ``harness.blocks``).
+
+    What was not metered again keeps the row's own figures: one reading, repeated.
+    """
+    phases = PER_QUERY if reading["phases"] == "serving" else (*FIXED, *PER_QUERY)
+    metered = {name: reading[name] for phase in phases for name in phase_columns(phase)}
+    return {**row, **metered, **{name: reading[name] for name in OF_A_READING}}
+
+
+def _answering(row: Row, unit: str, cost: CostConfig | None) -> float | None:
     """The cost of all test questions; at an endpoint, its bill and the retrieval done here."""
     paid = row.get("api_cost_usd")
     if unit != "usd" or paid is None or pd.isna(paid):
@@ -102,39 +135,35 @@ def _answering(row: Mapping[str, Any], unit: str, cost: CostConfig | None) -> fl
     return None if here is None else float(paid) + here
 
 
-def _sum(row: Mapping[str, Any], phases: tuple[str, ...], at: int) -> float | None:
+def _here(row: Row) -> tuple[str, ...]:
+    """The phases of answering that this machine works in: at an endpoint, retrieval alone."""
+    paid = row.get("api_cost_usd")
+    return PER_QUERY if paid is None or pd.isna(paid) else ("retrieve",)
+
+
+def _per_query(row: Row, total: float | None) -> float | None:
+    questions = row.get("n_test")
+    if total is None or pd.isna(questions) or float(questions or 0) <= 0:
+        return None
+    return total / float(questions or 0)
+
+
+def _sum(row: Row, phases: tuple[str, ...], at: int) -> float | None:
     """The sum of the phases' column number ``at``; None where one that ran does not know it."""
     total = 0.0
     for phase in phases:
         columns = phase_columns(phase)
-        if pd.isna(row[columns[0]]):
+        if pd.isna(row.get(columns[0])):
             continue
-        if pd.isna(row[columns[at]]):
+        if pd.isna(row.get(columns[at])):
             return None
         total += float(row[columns[at]])
     return total
 
 
-def _emitted(row: Mapping[str, Any], energy_kwh: float | None) -> float | None:
+def _emitted(row: Row, energy_kwh: float | None) -> float | None:
     """kg of a part of the row's energy, at the PUE and intensity that its total was emitted at."""
-    whole, kg = row["total_energy_kwh"], row["emissions_kg"]
-    if energy_kwh is None or pd.isna(whole) or pd.isna(kg) or whole <= 0:
+    whole, kg = row.get("total_energy_kwh"), row.get("emissions_kg")
+    if energy_kwh is None or pd.isna(whole) or pd.isna(kg) or whole is None or kg is None:
         return None
-    return energy_kwh * float(kg / whole)
-
-
-def _by_seed(frame: pd.DataFrame, arm: str) -> dict[Any, Mapping[str, Any]]:
-    arms = sorted({str(name) for name in frame["arm"].dropna()})
-    if arm not in arms:
-        raise ConfigError(
-            f"there is no arm '{arm}'{suggestion(arm, arms)}; it is one of {', '.join(arms)}"
-        )
-    rows = frame[(frame["arm"] == arm) & (frame["status"] == "ok")]
-    if rows.empty:
-        raise ConfigError(f"no row of {arm} finished")
-    found: dict[Any, Mapping[str, Any]] = {}
-    for row in rows.to_dict("records"):
-        if row["seed"] in found:
-            raise ConfigError(f"{arm} has several rows of seed {row['seed']}: name one table")
-        found[row["seed"]] = {str(name): value for name, value in row.items()}
-    return found
+    return energy_kwh * float(kg) / float(whole) if whole > 0 else None

@@ -54,7 +54,10 @@ def test_per_correct_answer_the_accuracy_counts(table, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--arm", "lora", "--against", "rag", "--unit", "kwh"], "do not hold every cost in kwh"),
+        (
+            ["--arm", "lora", "--against", "rag", "--unit", "kwh"],
+            "do not hold every cost in kWh (lora lacks the fixed cost",
+        ),
         (["--arm", "lorra", "--against", "rag"], "there is no arm 'lorra'; did you mean 'lora'?"),
         (["--arm", "lora"], "required: --against"),
         (["--arm", "lora", "--against", "rag", "--unit", "money"], "invalid choice: 'money'"),

@@ -12,6 +12,7 @@ from harness.errors import ConfigError, RecordError
 
 HELP = """\
 usage: harness report FOLDER... [--out FOLDER] [--baseline ARM] [--by COLUMN] [--title TEXT]
+                      [--cost NAME|FILE] [--assume NAME=VALUE]
 
 Write report.html, one file that opens offline, and report.md with its figures in figures/.
 
@@ -21,6 +22,8 @@ Write report.html, one file that opens offline, and report.md with its figures i
   --by COLUMN      show the effect in each value of a column of the predictions, such as bucket;
                    may be given several times, or as a,b
   --title TEXT     stands above the question; else the names of the experiments
+  --cost NAME|FILE     prices, grid and idle power: a choice of conf/cost, or a YAML file
+  --assume NAME=VALUE  a figure over those of --cost; may be given several times
 
 Example:
   harness report results/quickstart --baseline closed_book --by bucket"""
@@ -35,6 +38,8 @@ class Request:
     baseline: str | None
     by: tuple[str, ...]
     title: str
+    cost: str | None = None
+    assume: tuple[str, ...] = ()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,6 +71,8 @@ def parse(arguments: Sequence[str]) -> Request:
     parser.add_argument("--baseline")
     parser.add_argument("--by", action="append", default=[])
     parser.add_argument("--title", default="")
+    parser.add_argument("--cost")
+    parser.add_argument("--assume", action="append", default=[])
     found = parser.parse_intermixed_args(list(arguments))
     for path in found.paths:
         if not path.exists():
@@ -78,25 +85,33 @@ def parse(arguments: Sequence[str]) -> Request:
         baseline=found.baseline,
         by=tuple(dict.fromkeys(name for name in columns if name)),
         title=found.title,
+        cost=found.cost,
+        assume=tuple(found.assume),
     )
 
 
 def write_report(request: Request) -> list[tuple[Path, int]]:
     """Write page, Markdown and figures; the value is each file with its bytes."""
     from harness.compare.options import Options
+    from harness.economics.stated import load_cost
     from harness.report import markdown, page
     from harness.report.answer import answer
     from harness.report.explorer import explorer
     from harness.report.figures import figures, to_svg
     from harness.report.gather import gather
-    from harness.report.sections import sections
+    from harness.report.sections import placed, sections
+    from harness.report.volume import volume_section
 
+    stated = bool(request.cost or request.assume)
+    cost = load_cost(request.cost, request.assume) if stated else None
     options = Options(baseline=request.baseline, by=request.by)
     data = gather(request.paths, options, request.title)
     charts = figures(data.frame, data.comparison)
     listed = explorer(data)
     found = answer(data.comparison)
-    parts = sections(data, charts, bool(listed.records))
+    volume = volume_section(data, cost)
+    parts = placed(volume, sections(data, charts, bool(listed.records)), after="phases")
+    charts += volume.figures if volume else ()
     written = [
         _write(request.out / "report.html", page.render(data, found, parts, listed)),
         _write(request.out / "report.md", markdown.render(data, found, parts)),

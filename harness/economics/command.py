@@ -96,7 +96,11 @@ def _print(asked: argparse.Namespace) -> None:
         return
     for one in studies:
         print("\n".join([*told.lines_of(pairs, one, question), ""]))
-    lines = [*told.words_on_prediction(prediction, studies), *pairs.told, *_updates(question)]
+    lines = [
+        *told.words_on_prediction(prediction, studies, question),
+        *pairs.told,
+        *_updates(question),
+    ]
     if any(one.unit != "seconds" for one in studies):
         lines += told.words_on_energy(pairs)
     print("\n".join([*lines, *(f"{unit}: {why}" for unit, why in refused.items())]))

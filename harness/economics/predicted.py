@@ -77,13 +77,14 @@ def _reasons(
             f"{a_read * 1e3:.3g} ms: {a_trained / a_read:.2g} times, where FLOP say {ratio} times"
         )
     for phase, what in (("retrieve", "searching"), ("decode", "generating")):
-        each = [_told(name, _a_question(sides[name], f"{phase}_seconds")) for name in sides]
-        if any(each):
-            lines.append(f"{what} is not in it: {', '.join(one or '–' for one in each)} a query")
+        each = {name: _a_question(sides[name], f"{phase}_seconds") for name in sides}
+        told = [f"{name} {one * 1e3:.3g} ms" for name, one in each.items() if one is not None]
+        if told:
+            lines.append(f"{what} is not in it: {', '.join(told)} a query")
     lengths = {name: _a_question(sides[name], "decode_tokens") for name in sides}
     if all(lengths.values()):
-        told = ", ".join(f"{name} {value:.1f}" for name, value in lengths.items())
-        lines.append(f"answers are taken to be of one length: {told} tokens")
+        both = ", ".join(f"{name} {value:.1f}" for name, value in lengths.items())
+        lines.append(f"answers are taken to be of one length: {both} tokens")
     fixed = {phase: [_mean(sides[name], f"{phase}_seconds") for name in sides] for phase in FIXED}
     aside = [
         f"{phase} of {name} {value:.3g} s"
@@ -94,10 +95,6 @@ def _reasons(
     if aside:
         lines.append(f"making training data and the index is not in it: {', '.join(aside)}")
     return tuple(lines)
-
-
-def _told(name: str, seconds: float | None) -> str | None:
-    return None if seconds is None else f"{name} {seconds * 1e3:.3g} ms"
 
 
 def _a_question(rows: Sequence[Row], column: str) -> float | None:

@@ -75,4 +75,5 @@ def is_assumed(row: Row, part: str) -> bool:
 def assumed_watts(row: Row) -> dict[str, float]:
     """Each part whose watts are assumed -> those watts."""
     parts = row.get("cost_assumptions") or {}
-    return {part: float(parts[part]["value"]) for part in parts if is_assumed(row, part)}
+    assumed = [part for part in parts if parts[part].get("unit") == "W" and is_assumed(row, part)]
+    return {part: float(parts[part]["value"]) for part in assumed}

@@ -35,8 +35,9 @@ def lines_of(pairs: Pairs, one: Study, question: Question) -> list[str]:
     lines = [f"{pairs.arm} {said}, in {unit}{each}{after}"]
     if found.low is not None and found.high is not None:
         shares = ", ".join(f"{case} {share:.0%}" for case, share in found.shares.items())
-        lines += [f"95 % interval: {interval(found)}; resamples: {shares}"]
-        if found.unbounded:
+        ends = f"95 % interval: {interval(found)}; " if crosses(found) else ""
+        lines += [f"{ends}resamples: {shares}"]
+        if found.unbounded and crosses(found):
             lines += ["no upper end: the difference in cost per query could be 0 or turn around"]
     lines += [_side(side, unit, len(pairs.rows), pairs.kind) for side in one.sides]
     if len(pairs.rows) < FEW_BLOCKS:
@@ -58,7 +59,9 @@ def words_on_energy(pairs: Pairs) -> list[str]:
     return [f"{ESTIMATE}{f'; assumed: {parts}' if parts else ''}"]
 
 
-def words_on_prediction(told: Predicted | str, studies: Sequence[Study]) -> list[str]:
+def words_on_prediction(
+    told: Predicted | str, studies: Sequence[Study], question: Question
+) -> list[str]:
     """The predicted volume beside the measured ones, and the reasons for the difference."""
     if isinstance(told, str):
         return [told]
@@ -71,9 +74,11 @@ def words_on_prediction(told: Predicted | str, studies: Sequence[Study]) -> list
     measured = ", ".join(
         f"in {UNITS[one.unit]} {_short(one.found, _turned(one, told))}" for one in studies
     )
+    fits = 1 + question.updates  # each update is another fit
+    formula = f"{told.formula}{f', {fits:g} fits' if question.updates else ''}"
     return [
-        f"predicted in FLOP: {told.trained} is cheaper above {count(told.queries)} queries "
-        f"({told.formula}, {r} more prompt tokens a query of {told.other}); measured: {measured}",
+        f"predicted in FLOP: {told.trained} is cheaper above {count(fits * told.queries)} queries "
+        f"({formula}, {r} more prompt tokens a query of {told.other}); measured: {measured}",
         *(f"- {reason}" for reason in told.reasons),
     ]
 
@@ -97,6 +102,11 @@ def as_data(
         "predicted": told if isinstance(told, str) else asdict(told),
         "notes": list(pairs.told),
     }
+
+
+def crosses(found: ResampledBreakEven) -> bool:
+    """Whether one arm overtakes the other, in the means or in some resample: else no volume."""
+    return not {found.point.case, *found.shares}.isdisjoint({"above", "below"})
 
 
 def interval(found: ResampledBreakEven) -> str:
@@ -133,7 +143,8 @@ def _table(head: str, rows: Mapping[str, ResampledBreakEven | None]) -> list[str
     """A line a row: what it is of, the case with its volume, the interval."""
     cells = [(head, "cheaper", "95 % interval")]
     for name, found in rows.items():
-        ends = "–" if found is None or found.low is None else interval(found)
+        known = found is not None and found.low is not None and crosses(found)
+        ends = interval(found) if found and known else "–"
         cells.append((name, "unknown" if found is None else _case(found), ends))
     width = [max(len(cell[at]) for cell in cells) for at in (0, 1)]
     return [f"{a:<{width[0]}}  {b:<{width[1]}}  {c}" for a, b, c in cells]

@@ -97,14 +97,18 @@ def parse(arguments: Sequence[str]) -> Request:
 def write_report(request: Request) -> list[tuple[Path, int]]:
     """Write page, Markdown and figures; the value is each file with its bytes."""
     from harness.compare.options import Options
+    from harness.economics.stated import load_cost
     from harness.report import markdown, page
     from harness.report.answer import answer
     from harness.report.explorer import explorer
     from harness.report.figures import figures, to_svg
     from harness.report.gather import gather
     from harness.report.money import account_of, prices_of
-    from harness.report.sections import sections
+    from harness.report.sections import placed, sections
+    from harness.report.volume import volume_section
 
+    stated = bool(request.cost or request.assume)
+    cost = load_cost(request.cost, request.assume) if stated else None
     options = Options(baseline=request.baseline, by=request.by)
     data = gather(request.paths, options, request.title)
     account = account_of(data, request.cost, request.assume, request.api)
@@ -112,6 +116,9 @@ def write_report(request: Request) -> list[tuple[Path, int]]:
     listed = explorer(data)
     found = answer(data.comparison)
     parts = sections(data, charts, bool(listed.records), account)
+    volume = volume_section(data, cost)
+    parts = placed(volume, parts, after="phases")
+    charts += volume.figures if volume else ()
     written = [
         _write(request.out / "report.html", page.render(data, found, parts, listed)),
         _write(request.out / "report.md", markdown.render(data, found, parts)),

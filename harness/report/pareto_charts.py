@@ -281,7 +281,7 @@ def _cost_axis(rows: Sequence[Record], forgetting: bool) -> Axis:
     if low > 0 and high / low > DECADE and not forgetting:
         wider = (high / low) ** 0.06
         domain = (low / wider, high * wider)
-        return Axis(domain, _log_ticks(*domain), log=True)
+        return Axis(domain, log_ticks(*domain), log=True)
     low, high = min(low, 0.0), max(high, 0.0)
     room = (high - low) * 0.06 or 1.0
     return Axis((low - room, high + room), None, log=False)
@@ -297,7 +297,7 @@ def _measure_axis(rows: Sequence[Record], percent: bool) -> Axis:
     return Axis((low - room, high + room), None, log=False)
 
 
-def _log_ticks(low: float, high: float) -> tuple[float, ...]:
+def log_ticks(low: float, high: float) -> tuple[float, ...]:
     """1, 2 and 5 in each decade, or the decades alone where those would crowd."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     factors = (1, 2, 5) if len(decades) < 5 else (1,)

@@ -124,6 +124,14 @@ def sections(
     return [part for part in found if part.lines or part.figures or part.tables or part.problems]
 
 
+def placed(part: Section | None, parts: Sequence[Section], after: str) -> list[Section]:
+    """The sections with ``part``, if there is one, behind the section ``after``, or at the end."""
+    if part is None:
+        return list(parts)
+    at = next((n for n, one in enumerate(parts, start=1) if one.id == after), len(parts))
+    return [*parts[:at], part, *parts[at:]]
+
+
 def _contrast_lines(data: ReportData) -> tuple[str, ...]:
     """What a reader must know of contrasts; those that share a remark are named together."""
     remarks: dict[str, list[str]] = {}

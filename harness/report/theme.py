@@ -62,6 +62,7 @@ def _theme(background: str, ink: str, muted: str, grid: str) -> dict[str, Any]:
         "rule": {"color": muted},
         "style": {
             "whisker": {"color": muted, "strokeWidth": 1.5},
+            "band": {"color": muted, "opacity": 0.16},
             "zero": {"color": ink, "strokeWidth": 1},
             "front": {"color": muted, "strokeWidth": 1.5, "strokeDash": [5, 3]},
             "label": {"color": ink, "fontSize": 12},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 from pathlib import Path
@@ -100,7 +101,7 @@ def test_the_prediction_is_of_trained_tokens_over_extra_prompt_tokens():
     assert found.queries == 2 * 50_000 / 200
     # 100 s / 50,000 tokens are 2 ms, 20 s / 2,200 are 9.09 ms.
     assert "2 ms, a prompt token of rag 9.09 ms: 0.22 times, where FLOP say 2" in found.reasons[0]
-    assert any("searching is not in it: –, rag 100 ms a query" in r for r in found.reasons)
+    assert any("searching is not in it: rag 100 ms a query" in r for r in found.reasons)
     assert any("index of rag 20 s" in reason for reason in found.reasons)
     assert any("lora 5.0, rag 7.0 tokens" in reason for reason in found.reasons)
     full = predicted(pairs(LORA | {"adapter": "full"}, RAG))
@@ -163,17 +164,20 @@ def test_units_go_there_and_back():
         assert fixed["seconds"] * 1e3 / JOULES_PER_KWH == pytest.approx(kwh)
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> str:
-    import csv
-
-    with (tmp_path / "runs.csv").open("w", newline="", encoding="utf-8") as stream:
+def written(folder: Path, rows: list[dict]) -> str:
+    """A folder with the rows as its table."""
+    with (folder / "runs.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)
-        for row in (LORA, RAG):
+        for row in rows:
             known = {name: value for name, value in row.items() if value is not None}
             writer.writerow(cells_of(new_row(experiment="made", **known)))
-    return str(tmp_path)
+    return str(folder)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> str:
+    return written(tmp_path, [LORA, RAG])
 
 
 GIVEN = ["--arm", "lora", "--against", "rag"]
@@ -194,6 +198,23 @@ def test_all_that_is_known_is_printed_and_what_is_not_is_told(table, capsys):
     assert "all of it, as no changed_share is stated" in out
 
 
+def test_an_arm_that_never_wins_has_no_interval_and_a_fit_for_each_update(tmp_path, capsys):
+    path = written(
+        tmp_path,
+        [
+            row | {"seed": s, "run_id": f"{row['arm']}-{s}"}
+            for row in (LORA | {"decode_seconds": 500.0}, RAG)
+            for s in (0, 1)
+        ],
+    )
+    assert main(["breakeven", path, *GIVEN, "--updates", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "lora is cheaper than rag at no volume, in s with 1 updates" in out
+    assert "\nresamples: never 100%" in out
+    assert "no limit" not in out
+    assert "above 1,000 queries (2D/r, 2 fits" in out
+
+
 def test_the_same_as_json(table, capsys):
     given = [*GIVEN, "--unit", "all", "--per", "correct", "--updates", "1", "--json"]
     assert main(["breakeven", table, *given, "--assume", "idle_watts=5"]) == 0
@@ -205,6 +226,7 @@ def test_the_same_as_json(table, capsys):
     assert found["results"]["seconds"]["queries"] == pytest.approx(24)
     assert found["results"]["seconds"]["arms"]["lora"]["idle_per_query"] is None
     assert found["predicted"]["queries"] == 500
+    assert found["assumed_watts"] == {"cpu": 100, "memory": 36}
     assert found["refused"]["usd"].startswith("a cost in money")
 
 

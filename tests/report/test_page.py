@@ -112,6 +112,7 @@ def test_sections_stand_in_the_order_of_the_question(elements: Elements) -> None
         "forgetting",
         "popularity",
         "phases",
+        "volume",
         "money",
         "retrieval",
         "explorer",

@@ -215,6 +215,15 @@ def test_an_arm_that_never_wins_has_no_interval_and_a_fit_for_each_update(tmp_pa
     assert "above 1,000 queries (2D/r, 2 fits" in out
 
 
+def test_idle_power_is_shown_apart_where_it_is_stated(table, capsys):
+    stated = ["--assume", "idle_watts=36", "--assume", "utilisation=0.5"]
+    assert main(["breakeven", table, *GIVEN, "--unit", "kwh", *stated]) == 0
+    # 1 s busy and 1 s idle at 36 W: 0.00001 kWh over the 0.00004 of work.
+    assert "lora: fixed 0.005 kWh; per query 5e-05 kWh (1e-05 of it idling)" in (
+        capsys.readouterr().out
+    )
+
+
 def test_the_same_as_json(table, capsys):
     given = [*GIVEN, "--unit", "all", "--per", "correct", "--updates", "1", "--json"]
     assert main(["breakeven", table, *given, "--assume", "idle_watts=5"]) == 0

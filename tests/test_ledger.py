@@ -137,3 +137,37 @@ def test_work_gone_on_from_counts_in_full_but_is_not_spent(own_cache: Path, cloc
     third.obtain("adapter", {}, lambda folder: pytest.fail("made twice"))
     assert third.full()["train"].wall_seconds == 10.0
     assert third.spent() == {}
+
+
+def test_what_is_made_aside_leaves_the_store_as_it_is(
+    own_cache: Path, clock: Clock, tmp_path: Path
+):
+    first = new_ledger(clock)
+    first.obtain("adapter", {}, lambda folder: spend(first, clock, "train", 7.0))
+    aside = Ledger(first.meter, aside=tmp_path)
+
+    def make(folder: Path) -> None:
+        (folder / "made").write_text("anew")
+        spend(aside, clock, "train", 5.0)
+
+    found = aside.obtain("adapter", {}, make)
+    again = aside.obtain("adapter", {}, lambda folder: pytest.fail("made twice"))
+    assert found == again
+    assert (found.folder / "made").read_text() == "anew"
+    assert found.folder.is_relative_to(tmp_path)
+    assert aside.full()["train"].wall_seconds == 5.0
+    assert aside.reused == []
+    assert aside.work_folder("adapter", {}).is_relative_to(tmp_path)
+    kept = new_ledger(clock)
+    stored = kept.obtain("adapter", {}, lambda folder: pytest.fail("not in the store any more"))
+    assert kept.full()["train"].wall_seconds == 7.0
+    assert stored.key == found.key
+
+
+def test_a_making_aside_that_fails_leaves_nothing_to_be_taken_for_whole(
+    own_cache: Path, clock: Clock, tmp_path: Path
+):
+    ledger = Ledger(new_ledger(clock).meter, aside=tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        ledger.obtain("index", {}, lambda folder: 1 / 0)
+    assert [path for path in (tmp_path / "index").iterdir() if path.name[0] != "."] == []

@@ -117,7 +117,7 @@ def _meter(plan: Plan, blocks: int, warmup: int) -> int:
     before = len({one["set_id"] for one in there if one["set_id"] != plan.set_id})
     table = plan.folder / NAME
     if before:
-        _say(f"{table} holds {before} other sets: of other arms, or of another machine or version")
+        _say(f"{table} has readings of other sets ({before}): other arms, machine or version")
     if not missing:
         _say(f"{table}: all {blocks} blocks of set {plan.set_id} are there")
         return _verdict(plan)

@@ -26,7 +26,7 @@ from harness.metering.reading import total
 from harness.method import Method
 from harness.models.backends import known_energy
 from harness.predictions import read_predictions
-from harness.recorded import open_run, parts_of
+from harness.recorded import Opened, open_run, parts_of
 from harness.results import run_file
 from harness.sweep.turns import turns_on
 from harness.types import Prediction
@@ -48,7 +48,7 @@ def meter_again(plan: Plan, number: int, scratch: Path) -> Reading:
     started = datetime.now(UTC).isoformat(timespec="seconds")
     config, task, files = parts_of(row)
     device = choose_device(config.model.device)
-    opened = None if everything else open_run(row)
+    opened = None if everything else _opened(row)
     processes = config.adapter.processes if config.adapter else 1
     with Meter(
         device,
@@ -117,6 +117,14 @@ def same_answers(row: Row, predictions: Sequence[Prediction]) -> bool | None:
     return then == {one.question.id: one.answer.text for one in predictions}
 
 
+def _opened(row: Row) -> Opened:
+    """The run with what it made, which is not made again to be answered with alone."""
+    try:
+        return open_run(row)
+    except RecordError as error:
+        raise RecordError(f"{error} with harness ask; or meter all phases") from error
+
+
 def _as_chosen(config: Config, row: Row) -> Config:
     """The settings with the top_k that training prompts were given, so none is chosen again."""
     retriever, adapter = config.retriever, config.adapter
@@ -124,7 +132,7 @@ def _as_chosen(config: Config, row: Row) -> Config:
         return config
     if retriever.gives_all or retriever.top_k is not None:
         return config
-    chosen = open_run(row).method.training.get("train_top_k")
+    chosen = _opened(row).method.training.get("train_top_k")
     return replace(config, retriever=replace(retriever, top_k=chosen))
 
 

@@ -128,10 +128,10 @@ def _told(chosen: str, readings: Sequence[Row], whole: Mapping[str, Any]) -> tup
         lines.append("only answering was metered again: the fixed cost is the run's one reading")
     halves = len({reading["block"] for reading in readings}) - blocks
     if halves:
-        lines.append(f"{halves} blocks that lack an arm are left out")
+        lines.append(f"blocks that lack an arm are left out: {halves}")
     others = len(whole) - 1
     if others:
-        lines.append(f"{others} older sets of blocks are left out")
+        lines.append(f"older sets of blocks are left out: {others}")
     if any(reading["same_answers"] is False for reading in readings):
         lines.append(
             "WARNING: in some blocks the answers were others than the run's, so its accuracy is "

@@ -96,7 +96,7 @@ def as_data(
         "updates": question.updates,
         "per": "correct" if question.accuracy else "query",
         "accuracy": question.accuracy,
-        "energy": "counter" if not words_on_energy(pairs) else "estimate",
+        "energy": _energy(pairs),
         "assumed_watts": assumed_watts(pairs.rows[0][0]),
         "results": {one.unit: _study_data(one) for one in studies},
         "predicted": told if isinstance(told, str) else asdict(told),
@@ -120,10 +120,16 @@ def count(queries: float) -> str:
     return f"{queries:,.0f}" if queries < math.inf else "no limit"
 
 
+def _energy(pairs: Pairs) -> str:
+    """Where the energy of all readings is from: one that is estimated makes it an estimate."""
+    sources = {str(row.get("energy_source") or "none") for pair in pairs.rows for row in pair}
+    return sources.pop() if len(sources) == 1 else "estimate"
+
+
 def _side(side: Side, unit: str, blocks: int, kind: str) -> str:
     cost = side.cost
     parts = [f"fixed {_figure(cost.fixed)} {unit}", f"per query {_figure(cost.per_query)} {unit}"]
-    if side.idle is not None:
+    if side.idle is not None and unit != UNITS["seconds"]:
         parts[-1] += f" ({_figure(side.idle)} of it idling)"
     parts.append(f"an update {_figure(cost.update)} {unit}")
     if side.tune:

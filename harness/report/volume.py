@@ -17,7 +17,7 @@ from harness.economics.resampling import ResampledBreakEven
 from harness.economics.rows import UNITS
 from harness.economics.told import count, crosses, interval, words_on_energy
 from harness.economics.volume import Question, Study, study
-from harness.errors import ConfigError
+from harness.errors import ConfigError, HarnessError
 from harness.measures.definitions import ACCURACY
 from harness.metering.config import CostConfig
 from harness.report.drawing import Figure
@@ -85,7 +85,7 @@ def volume_section(data: ReportData, cost: CostConfig | None = None) -> Section 
         rows += [_row(one) for one in found]
         said += _said(found)
     if not rows:
-        return None
+        return Section("volume", TITLE, tuple(said)) if said else None
     if cost is None or cost.hardware.idle_watts.value is None:
         said.append("Power that a resident model draws while idle is not stated, and not in it.")
     return Section(
@@ -128,7 +128,7 @@ def _found(
             one, two = names[mine.label], names[other.label]
             try:
                 pairs = pair_rows(one, two, _rows(mine), _rows(other))
-            except ConfigError as error:
+            except HarnessError as error:
                 refused.append(f"{one} against {two}: {error}.")
                 continue
             told = predicted(pairs)

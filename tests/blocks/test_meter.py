@@ -170,3 +170,49 @@ def test_a_damaged_table_is_named_and_left_alone(folder: Path, capsys):
     assert harness(["meter", str(folder), "--arms", "rag"]) == 2
     assert "is no table that this version of harness meter wrote" in capsys.readouterr().err
     assert (folder / NAME).read_text(encoding="utf-8") == "set_id,run_id\n1,2\n"
+
+
+def test_training_prompts_hold_as_many_passages_as_the_run_chose(
+    tiny_model_folder: Path, tmp_path: Path, monkeypatch
+):
+    """top_k was chosen on validation twice, before and after training; neither is done again."""
+    from dataclasses import replace
+
+    from harness.method import Method
+
+    config = settings(
+        tiny_model_folder,
+        tmp_path / "results",
+        "rag_lora_passages",
+        replace(BM25, top_k=None, top_k_candidates=[1, 2]),
+        replace(LORA, train_passages="retrieved"),
+    )
+    config = replace(config, task=replace(config.task, validation_questions=4))
+    assert run(config)["status"] == "ok"
+    chosen = Method._choose_top_k
+
+    def choose(method: Method, *given):
+        assert method.config.retriever is not None
+        assert method.config.retriever.top_k is not None
+        return chosen(method, *given)
+
+    monkeypatch.setattr(Method, "_choose_top_k", choose)
+    given = ["--arms", "rag_lora_passages", "--blocks", "1", "--warmup", "0"]
+    assert main([str(config.folder()), *given]) == 0
+    (one,) = read_blocks(config.folder())
+    assert one["same_answers"] is True
+    assert one["train_seconds"] > 0
+
+
+def test_serving_needs_what_the_run_made(folder: Path, capsys):
+    import shutil
+
+    from harness.cli import main as harness
+
+    shutil.rmtree(cache_folder() / "store" / "adapter")
+    given = [str(folder), "--arms", "lora", "--blocks", "1", "--warmup", "0"]
+    assert harness(["meter", *given, "--phases", "serving"]) == 2
+    error = capsys.readouterr().err
+    assert "--rebuild makes it again with harness ask; or meter all phases" in error
+    assert not (folder / NAME).exists()
+    assert harness(["meter", *given]) == 0  # made aside, from the start

@@ -69,7 +69,7 @@ def test_a_block_that_lacks_an_arm_is_left_out(tmp_path: Path):
     put_reading(tmp_path, reading("rag", 3, 1))
     found = paired(frame(tmp_path), "lora", "rag")
     assert len(found.rows) == 2
-    assert "1 blocks that lack an arm are left out" in found.told
+    assert "blocks that lack an arm are left out: 1" in found.told
 
 
 def test_the_newest_set_counts_and_no_set_is_mixed_with_another(tmp_path: Path):
@@ -77,7 +77,7 @@ def test_the_newest_set_counts_and_no_set_is_mixed_with_another(tmp_path: Path):
     put(tmp_path, 1, set_id="new", started_at="2026-02-01T00:00:00+00:00", train_seconds=7.0)
     found = paired(frame(tmp_path), "lora", "rag")
     assert [one["train_seconds"] for one, _ in found.rows] == [7]
-    assert "1 older sets of blocks are left out" in found.told
+    assert "older sets of blocks are left out: 1" in found.told
 
 
 def test_other_answers_and_other_processes_are_told(tmp_path: Path):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-import random
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from economics_samples import LORA, RAG, WATTS
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.cli import main
 from harness.columns import COLUMNS
 from harness.economics.breakeven import ArmCost, total_cost
+from harness.economics.config import HardwareConfig, PricesConfig, Stated
 from harness.economics.pairs import Pairs, paired
 from harness.economics.predicted import Predicted, predicted
 from harness.economics.rows import JOULES_PER_KWH, UNITS, arm_cost
@@ -21,6 +23,7 @@ from harness.economics.scenarios import SCENARIOS, Scenario, assumed_watts, in_s
 from harness.economics.stated import load_cost
 from harness.economics.volume import Question, study
 from harness.errors import ConfigError
+from harness.metering.config import CostConfig
 from harness.row import cells_of, new_row
 
 
@@ -138,30 +141,43 @@ def test_an_arm_that_was_never_trained_has_no_fixed_cost_and_is_cheaper_below():
     assert found.found.point.case == "below"
 
 
-def test_cost_grows_with_volume():
-    random_ = random.Random(1)
-    for _ in range(300):
-        cost = ArmCost(*(random_.uniform(0, 1e4) for _ in range(3)))
-        volumes = sorted(random_.uniform(0, 1e9) for _ in range(5))
-        updates = random_.randrange(20)
-        totals = [total_cost(cost, volume, updates) for volume in volumes]
-        assert totals == sorted(totals)
-        assert total_cost(cost, volumes[0], updates + 1) >= totals[0]
+AMOUNTS = st.floats(0, 1e9)
+RATES = st.floats(1e-6, 1e3)
 
 
-def test_units_go_there_and_back():
+@settings(deadline=None)
+@given(AMOUNTS, AMOUNTS, AMOUNTS, st.lists(AMOUNTS, min_size=2), st.integers(0, 50))
+def test_cost_grows_with_volume_and_with_updates(fixed, each, update, volumes, updates):
+    cost = ArmCost(fixed, each, update)
+    totals = [total_cost(cost, volume, updates) for volume in sorted(volumes)]
+    assert totals == sorted(totals)
+    assert total_cost(cost, volumes[0], updates + 1) >= total_cost(cost, volumes[0], updates)
+
+
+@settings(deadline=None, max_examples=50)
+@given(RATES, st.floats(1e-6, 5), RATES, RATES)
+def test_units_go_there_and_back(kwh, intensity, price, dearer):
     """Energy at an intensity is emissions, at a price money; each gives the kWh back."""
-    random_ = random.Random(2)
-    for _ in range(50):
-        kwh, intensity, price = (random_.uniform(1e-9, 3) for _ in range(3))
-        row = LORA | {"train_energy_kwh": kwh, "train_seconds": kwh * JOULES_PER_KWH / 1e3}
-        given = {"purchase_usd": 0, "life_years": 1, "utilisation": 1}
-        given |= {"electricity_usd_per_kwh": price, "carbon_intensity_kg_per_kwh": intensity}
-        cost = load_cost(None, [f"{name}={value!r}" for name, value in given.items()])
-        fixed = {unit: arm_cost(row, unit, None, cost).fixed for unit in UNITS}
-        assert fixed["kgco2e"] / intensity == pytest.approx(fixed["kwh"])
-        assert fixed["usd"] / price == pytest.approx(fixed["kwh"])
-        assert fixed["seconds"] * 1e3 / JOULES_PER_KWH == pytest.approx(kwh)
+    row = LORA | {"train_energy_kwh": kwh, "train_seconds": kwh * JOULES_PER_KWH / 1e3}
+    cost, other = owned(price, intensity), owned(price + dearer, intensity)
+    fixed = {unit: arm_cost(row, unit, None, cost).fixed for unit in UNITS}
+    assert fixed["kgco2e"] / intensity == pytest.approx(fixed["kwh"])
+    assert fixed["usd"] / price == pytest.approx(fixed["kwh"])
+    assert fixed["seconds"] * 1e3 / JOULES_PER_KWH == pytest.approx(kwh)
+    assert arm_cost(row, "usd", None, other).fixed > fixed["usd"]
+
+
+def owned(price: float, intensity: float) -> CostConfig:
+    """A machine that costs its electricity alone."""
+
+    def figure(value: float) -> Stated:
+        return Stated(value, "the test", "2026-01-01")
+
+    return CostConfig(
+        carbon_intensity_kg_per_kwh=intensity,
+        prices=PricesConfig(electricity_usd_per_kwh=figure(price), purchase_usd=figure(0.0)),
+        hardware=HardwareConfig(life_years=figure(1.0), utilisation=figure(1.0)),
+    )
 
 
 def written(folder: Path, rows: list[dict]) -> str:
@@ -213,6 +229,15 @@ def test_an_arm_that_never_wins_has_no_interval_and_a_fit_for_each_update(tmp_pa
     assert "\nresamples: never 100%" in out
     assert "no limit" not in out
     assert "above 1,000 queries (2D/r, 2 fits" in out
+
+
+def test_idle_power_is_shown_apart_where_it_is_stated(table, capsys):
+    stated = ["--assume", "idle_watts=36", "--assume", "utilisation=0.5"]
+    assert main(["breakeven", table, *GIVEN, "--unit", "kwh", *stated]) == 0
+    # 1 s busy and 1 s idle at 36 W: 0.00001 kWh over the 0.00004 of work.
+    assert "lora: fixed 0.005 kWh; per query 5e-05 kWh (1e-05 of it idling)" in (
+        capsys.readouterr().out
+    )
 
 
 def test_the_same_as_json(table, capsys):

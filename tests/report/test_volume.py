@@ -127,6 +127,15 @@ def test_without_a_pair_there_is_no_section(tmp_path: Path):
     assert volume_section(write(tmp_path, lora())) is None
 
 
+def test_a_table_of_blocks_that_cannot_be_read_is_told_and_costs_nothing_else(tmp_path: Path):
+    write(tmp_path, lora(), rag())
+    (tmp_path / "blocks.csv").write_text("torn", encoding="utf-8")
+    section = volume_section(gather([tmp_path], Options()))
+    assert section is not None
+    assert "blocks.csv is no table" in section.lines[0]
+    assert section.tables == section.figures == ()
+
+
 def test_a_section_stands_behind_the_one_named():
     parts = [Section("a", "A"), Section("b", "B")]
     new = Section("new", "N")

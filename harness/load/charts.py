@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,14 @@ CURVES = (
 def write_curves(folder: Path, rows: Sequence[Row]) -> list[Path]:
     """Draw what is known of the rows, of any arms, as SVG files in ``folder``; their paths.
 
-    A file of other rows, whose figure is not known of these, goes.
+    Each length of answer has files of its own. One of other rows, whose figure is not known of
+    these, goes.
     """
     written = []
-    for curve in CURVES:
-        figure, path = _figure(curve, rows), folder / f"{curve.name}.svg"
+    lengths = sorted({row["answer_tokens"] for row in rows})
+    for length, curve in product(lengths, CURVES):
+        figure = _figure(curve, [row for row in rows if row["answer_tokens"] == length])
+        path = folder / f"{curve.name}_{length}_tokens.svg"
         if figure is None:
             path.unlink(missing_ok=True)
             continue

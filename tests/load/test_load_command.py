@@ -100,10 +100,12 @@ def test_the_terminal_shows_curve_knee_and_charts(arms: Path, capsys):
     assert "rag, tiny, batches of up to 1: answers of 2 tokens, each forced to go on" in told
     assert "knee: below the tested rates (under 2000/s)" in told
     assert "expected: first token after 1 s, then 5.3 tokens/s" in told
-    assert (arms / "load" / "latency.svg").read_text().startswith("<svg")
+    assert (arms / "load" / "latency_2_tokens.svg").read_text().startswith("<svg")
     charts = sorted(path.name for path in (arms / "load").glob("*.svg"))
-    assert charts == ["latency.svg", "latency_p50.svg", "qoe.svg", "throughput.svg"]
-    drawn = (arms / "load" / "latency.svg").read_text()
+    assert charts == [
+        f"{name}_2_tokens.svg" for name in ("latency", "latency_p50", "qoe", "throughput")
+    ]
+    drawn = (arms / "load" / "latency_2_tokens.svg").read_text()
     assert "rag, 2 tokens" in drawn
     assert "closed_book, 2 tokens" in drawn
 

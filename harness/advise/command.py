@@ -201,7 +201,7 @@ def _limits(request: Request, cost: CostConfig) -> tuple[Limits, list[str]]:
 
 
 def _print(request: Request, advice: Advice, stated: Sequence[Assumption]) -> None:
-    from harness.advise.words import sections
+    from harness.advise.layout import sections
     from harness.compare.output import show
 
     if request.json:

@@ -16,6 +16,7 @@ from harness.measures.definitions import ACCURACY, PROBES
 PERCENTILES = ("p50", "p95", "p99")
 MEMORIES = {"process": "peak_memory_gib", "gpu": "peak_gpu_memory_gib"}
 RIGHT = tuple(name for name, measure in ACCURACY.items() if measure.higher_is_better)
+"""The measures that can say what share of queries is answered correctly."""
 
 
 @dataclass(frozen=True)

@@ -12,20 +12,18 @@ import numpy as np
 
 from harness.advise.blocks import Block, newest_blocks
 from harness.advise.figures import Figures, Use
+from harness.advise.options import RIGHT
 from harness.columns import COLUMNS
 from harness.compare.arms import Arm, line_up
 from harness.compare.measured import default_primary
 from harness.compare.scorebook import Scorebook, Scored, picked
 from harness.economics.rows import PER_QUERY, phases_cost
 from harness.errors import ConfigError, suggestion
-from harness.measures.definitions import ACCURACY, PROBES
+from harness.measures.definitions import PROBES
 from harness.stats import Interval, mean_interval, share_interval
 
 if TYPE_CHECKING:
     import pandas as pd
-
-RIGHT = tuple(name for name, measure in ACCURACY.items() if measure.higher_is_better)
-"""The measures that can say what share of queries is answered correctly."""
 
 SHARES = tuple(name for name, probe in PROBES.items() if probe.higher_is_better)
 """Probes of which a share is lost: their losses can be set side by side."""

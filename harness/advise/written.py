@@ -11,9 +11,10 @@ from typing import Any
 
 from harness.advise.advice import Advice
 from harness.advise.figures import carbon_per_year
+from harness.advise.layout import sections
 from harness.advise.rule import Standing
 from harness.advise.sensitivity import Bar, Flip
-from harness.advise.words import in_short, sections
+from harness.advise.words import in_short
 from harness.compare.render.markdown import escaped, to_markdown
 from harness.economics.stated import Assumption
 from harness.errors import RecordError

@@ -22,6 +22,7 @@ COMMANDS = {
     "breakeven": ("harness.economics.command", "say at what query volume an arm overtakes another"),
     "judge": ("harness.judge.command", "have a model judge the answers of finished runs"),
     "report": ("harness.report.command", "write report.html and report.md about result folders"),
+    "reproduce": ("harness.reproduce.command", "run a paper again: which of its claims hold"),
     "import": ("harness.interchange.import_command", "turn other tools' results into rows"),
     "export": (
         "harness.interchange.export_command",

@@ -100,7 +100,7 @@ scales:
     stages:
       - name: main
         tables: [table1]
-        overrides: [experiment=main_of_paper, "method=closed_book,rag"]
+        overrides: [experiment=main_of_paper, "method=closed_book,rag_bm25"]
   small:
     minutes: 1
     note: tiny
@@ -109,7 +109,7 @@ scales:
       - name: main
         tables: [table1]
         questions: 40
-        overrides: [experiment=main_of_paper, "method=closed_book,rag"]
+        overrides: [experiment=main_of_paper, "method=closed_book,rag_bm25"]
 tables:
   - id: table1
     title: Table 1
@@ -136,7 +136,6 @@ EXPERIMENT = """\
 # @package _global_
 defaults:
   - override /task: fictional
-  - override /retriever: bm25
   - _self_
 
 experiment: main

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from compare.folders import write_run
 
 from harness.errors import DataError
 from harness.reproduce.knowledge import (
@@ -17,8 +18,6 @@ from harness.reproduce.knowledge import (
 )
 from harness.tasks import load_task
 from harness.tasks.config import CustomConfig
-
-from ..compare.folders import write_run
 
 
 def lines(*right: int) -> list[dict[str, object]]:

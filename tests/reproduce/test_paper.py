@@ -20,7 +20,11 @@ def test_five_papers_can_be_run_again() -> None:
 
 
 @pytest.mark.parametrize("name", PAPERS)
-def test_every_scale_of_a_paper_composes(name: str, tmp_path: Path) -> None:
+def test_every_scale_of_a_paper_composes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Evenly spread jobs of each sweep: that every choice exists is checked of all.
+    monkeypatch.setattr("harness.overrides.MOST_JOBS_CHECKED", 2)
     paper = read_paper(name)
     assert tuple(paper.scales) == SCALES
     for scale in paper.scales.values():
@@ -93,9 +97,7 @@ def test_a_cell_finds_its_published_figure(tmp_path: Path) -> None:
         ("  smoke:", "  tiny:", "no field 'tiny'; it is one of smoke, small, full"),
     ],
 )
-def test_what_is_wrong_in_a_paper_is_told(
-    tmp_path: Path, old: str, new: str, message: str
-) -> None:
+def test_what_is_wrong_in_a_paper_is_told(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in PAPER
     write_paper(tmp_path, PAPER.replace(old, new, 1))
     with pytest.raises(DataError) as caught:

@@ -100,8 +100,8 @@ def _chart(one: FigureSpec, rows: Sequence[dict[str, Any]], title: str) -> dict[
     base = alt.Chart(records(rows))
     layers = [
         alt.Chart(records(with_interval(rows)))
-        .mark_rule(style="whisker")
-        .encode(x=along, y=alt.Y("low:Q", title=lines(title)), y2="high:Q"),
+        .mark_rule(strokeWidth=1.5, opacity=0.7)
+        .encode(x=along, y=alt.Y("low:Q", title=lines(title)), y2="high:Q", color=hue),
         base.mark_point(filled=True, size=90).encode(
             x=along,
             y=y,

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from harness.config import CONF
 from harness.errors import ConfigError, DataError
+from harness.overrides import check
 from harness.reproduce.paper import EXPERIMENTS, SCALES, papers, read_paper
 from harness.reproduce.published import read_published
 from harness.reproduce.running import plan, told
+from harness.tasks import load_task
 
 from .samples import PAPER, PUBLISHED, write_paper
 
@@ -74,6 +77,42 @@ def test_no_setting_of_a_paper_hides_one_of_the_harness(name: str) -> None:
 def test_every_published_figure_says_how_it_was_verified(name: str) -> None:
     figures = read_published(EXPERIMENTS / name / "published.csv")
     assert figures and all(figure.verification for figure in figures)
+
+
+def test_the_full_task_of_soudani_reads_files_of_the_papers_schema(tmp_path: Path) -> None:
+    rows = [
+        {
+            "id": number,
+            "question": f"What is {name}'s occupation?",
+            "obj": "politician",
+            "possible_answers": json.dumps(["politician", "political leader"]),
+            "prop": "occupation",
+            "s_pop": number,
+            "subj_id": number,
+        }
+        for number, name in enumerate(("Ann", "Ben", "Cleo"), start=1)
+    ]
+    data = tmp_path / "popqa.json"
+    data.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    corpus = tmp_path / "summaries.jsonl"
+    documents = [
+        {"id": f"d{n}", "title": name, "text": f"{name} is a politician."}
+        for n, name in enumerate(("Ann", "Ben", "Cleo"))
+    ]
+    corpus.write_text("\n".join(map(json.dumps, documents)), encoding="utf-8")
+    paper = read_paper("soudani2024")
+    more = [f"task.corpus='{corpus}'", f"task.path='{data}'", "task.splits.test=train"]
+    more.append("task.relations=[occupation]")
+    full = paper.scales["full"]
+    stage = next(one for one in full.stages if "task=popqa" in one.overrides)
+    kept = [text for text in stage.overrides if not text.startswith(("task.", "method", "model"))]
+    composed = check([*kept, "method=lora", *more], True, paper.conf).configs[0]
+    task = load_task(composed.task)
+    assert [q.answers[0] for q in task.test] == ["politician"] * 3
+    assert [q.bucket for q in task.test] == ["low", "middle", "high"]
+    assert [d.title for d in task.corpus] == ["Ann", "Ben", "Cleo"]
+    assert composed.adapter is not None and composed.adapter.pairs.generator == "model"
+    assert (composed.adapter.rank, composed.adapter.alpha, composed.adapter.epochs) == (64, 16, 2)
 
 
 def test_a_cell_finds_its_published_figure(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from harness.measures.definitions import MEASURES
 from harness.reproduce.yaml_file import Node, read_yaml
 
 DIRECTIONS = ("greater", "less")
+TESTS = ("weights", "seeds")
+"""What is judged: these trained weights, or the method over seeds."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Claim:
         stage: the experiment whose runs are read.
         tasks: whose questions are put together; each claim is about all of them.
         measures: a question's score; of several the items are put together.
+        test: one of ``TESTS``.
         only: column of the predictions -> value: only these questions count.
         least: the least effect that matters, in the measure's own unit.
         spread: standard deviation of a question's effect that the size was planned with.
@@ -124,6 +127,7 @@ class Claim:
     measures: tuple[str, ...] = ()
     contrast: Contrast | None = None
     direction: str = "greater"
+    test: str = "weights"
     least: float = 0.0
     spread: float | None = None
     only: tuple[tuple[str, str], ...] = ()
@@ -170,7 +174,7 @@ def read_claims(path: Path) -> Claims:
 
 
 _ALWAYS = ("id", "claim", "published", "why")
-_TESTED = ("stage", "tasks", "measure", "contrast", "direction", "least", "spread", "only")
+_TESTED = ("stage", "tasks", "measure", "contrast", "direction", "test", "least", "spread", "only")
 
 
 def _claim(node: Node) -> Claim:
@@ -188,6 +192,7 @@ def _claim(node: Node) -> Claim:
         measures=_measures(node),
         contrast=contrast,
         direction=node.choice("direction", DIRECTIONS),
+        test=node.choice("test", TESTS),
         least=node.number("least", above=0),
         spread=node.number("spread", above=0) if "spread" in node.values else None,
         only=tuple((name, only.text(name)) for name in only.values),

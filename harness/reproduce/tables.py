@@ -170,6 +170,8 @@ def _effect(claim: Claim, found: Effect | None) -> Cell:
     detail = f"{_ends(claim, found.low, found.high)}, these weights"
     if found.over_seeds:
         detail += f"; {_ends(claim, *found.over_seeds)} over seeds"
+    if claim.test == "seeds":
+        detail += ", which is judged"
     value = (
         _size(claim, found.value)
         if isinstance(claim.contrast, Choice)

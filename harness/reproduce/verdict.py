@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from harness.compare.estimate import MIN_SEEDS
 from harness.reproduce.claims import Buckets, Choice, Claim
 from harness.reproduce.effects import Effect
 
@@ -48,7 +49,11 @@ def judge(claim: Claim, effect: Effect | str, level: float, judged: bool = True)
     if not judged:
         why = "this scale shows that all is connected, and judges nothing"
         return Verdict(claim, NOT_JUDGED, effect, why, needed)
-    found = decide(effect.low, effect.high, claim.direction, claim.least)
+    ends = effect.over_seeds if claim.test == "seeds" else (effect.low, effect.high)
+    if ends is None:
+        why = f"{effect.seeds} seeds of a trained arm, {MIN_SEEDS} needed to speak of the method"
+        return Verdict(claim, NOT_SHOWN, effect, why, needed)
+    found = decide(*ends, claim.direction, claim.least)
     return Verdict(claim, found, effect, _reason(found, effect, needed), needed)
 
 

@@ -69,6 +69,7 @@ claims:
     measure: contains
     contrast: {kind: difference, arm: rag, baseline: closed_book}
     direction: greater
+    test: weights
     least: 0.1
     spread: 0.5
   - id: C2
@@ -81,6 +82,7 @@ claims:
     contrast:
       {kind: buckets, arm: rag, baseline: closed_book, column: bucket, first: low, second: high}
     direction: greater
+    test: weights
     least: 0.1
   - id: C3
     claim: size matters

@@ -5,8 +5,8 @@ from typing import Any
 
 import altair as alt
 import pytest
-
 from compare.folders import write_run
+
 from harness.report.drawing import Figure, to_svg
 from harness.reproduce.charts import paper_figures
 from harness.reproduce.paper import read_paper

@@ -21,6 +21,7 @@ claims:
     measure: contains
     contrast: {kind: difference, arm: a, baseline: b}
     direction: less
+    test: weights
     least: 0.1
     spread: 0.5
     only: {relation: Known}
@@ -62,6 +63,7 @@ def test_alpha_is_divided_among_the_claims_that_are_tested(tmp_path: Path) -> No
         ("least: 0.1", "", "claim 'C1': least is None; it is a number"),
         ("least: 0.1", "leest: 0.1", "claim 'C1': no field 'leest'; did you mean 'least'?"),
         ("direction: less", "direction: up", "claim 'C1': direction is 'up'; it is one of greater"),
+        ("test: weights", "test: t", "claim 'C1': test is 't'; it is one of weights, seeds"),
         ("measure: contains", "measure: contain", "claim 'C1': measure: no measure 'contain'; did"),
         ("kind: difference", "kind: sum", "claim 'C1', contrast: kind is 'sum'; it is one of"),
         ("baseline: b", "base: b", "claim 'C1', contrast: no field 'base'"),

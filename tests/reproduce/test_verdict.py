@@ -94,3 +94,12 @@ def test_too_few_questions_are_named() -> None:
     assert "40 questions, and 197 were planned" in one.reason
     enough = judge(claim(AB, spread=0.5), an_effect(-0.2, 0.3, n=400), 0.05)
     assert enough.reason == "the interval holds the least effect"
+
+
+def test_a_claim_about_the_method_is_judged_over_seeds() -> None:
+    over = Effect(0.3, 0.2, 0.4, 500, 500, 3, "by hand", over_seeds=(-0.1, 0.7))
+    assert judge(claim(AB), over, 0.05).verdict == CONFIRMED
+    assert judge(claim(AB, test="seeds"), over, 0.05).verdict == NOT_SHOWN
+    few = judge(claim(AB, test="seeds"), an_effect(0.2, 0.4), 0.05)
+    assert few.verdict == NOT_SHOWN
+    assert few.reason == "1 seeds of a trained arm, 3 needed to speak of the method"

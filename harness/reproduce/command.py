@@ -170,7 +170,7 @@ def write_pages(paper: Paper, request: Request, table: TableSpec | None) -> list
 
     scale = paper.scales[request.scale]
     folder = paper.folder_of(request.results, scale)
-    reading = Reading(folder)
+    reading = Reading(folder, scale.model)
     stages = {cell.ours.stage for cell in table.cells} if table else None
     verdicts = unrun(reading.verdicts(paper.claims, scale.judged, stages), reading.empty)
     sections = paper_sections(paper, scale, reading, verdicts, table, request.more)

@@ -47,6 +47,7 @@ class Scale:
         minutes: what the machine named in ``note`` is expected to take.
         other: whether models or data are not the paper's, so that levels cannot be compared.
         seeds: how many there are, and what is lost with no more.
+        model: of several, the one that pages show; "" where there is one.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Scale:
     other: bool
     seeds: str
     stages: tuple[Stage, ...]
+    model: str = ""
 
     @property
     def judged(self) -> bool:
@@ -195,7 +197,7 @@ def read_paper(name: str, experiments: Path = EXPERIMENTS) -> Paper:
 
 
 def _scale(name: str, node: Node) -> Scale:
-    node.known(("minutes", "note", "other", "seeds", "stages"))
+    node.known(("minutes", "note", "other", "seeds", "model", "stages"))
     other = node.values.get("other", name != "full")
     if not isinstance(other, bool):
         node.wrong(f"other is {other!r}; it is true or false")
@@ -221,6 +223,7 @@ def _scale(name: str, node: Node) -> Scale:
         other,
         node.text("seeds"),
         tuple(stages),
+        node.text("model", ""),
     )
 
 

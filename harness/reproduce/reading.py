@@ -36,11 +36,14 @@ class Measured:
 class Reading:
     """The runs in a folder of results; empty where there are none yet.
 
+    Args:
+        model: only runs of this one count; "" where there is but one.
+
     Attributes:
         problems: what could not be read.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, model: str = "") -> None:
         self.book = Scorebook(COLUMNS)
         self.problems: list[str] = []
         self._arms: dict[tuple[str, str, str], list[Arm]] = {}
@@ -53,6 +56,8 @@ class Reading:
         self.problems += [*results.problems, *told]
         for arm in arms:
             one = arm.summary
+            if model and one.model != model:
+                continue
             self._arms.setdefault((one.experiment, one.task, one.arm), []).append(arm)
 
     @property

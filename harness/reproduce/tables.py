@@ -28,7 +28,7 @@ from harness.reproduce.effects import Effect
 from harness.reproduce.paper import CellSpec, TableSpec
 from harness.reproduce.published import Published
 from harness.reproduce.reading import Measured, Reading
-from harness.reproduce.verdict import CONFIRMED, REFUTED, Verdict
+from harness.reproduce.verdict import CONFIRMED, NOT_SHOWN, REFUTED, Verdict
 
 OTHER = "other model, other data"
 UNVERIFIED = "†"
@@ -141,7 +141,9 @@ CLAIM_HEADINGS = (
 def claim_row(one: Verdict) -> tuple[Cell, ...]:
     """A claim's row under ``CLAIM_HEADINGS``."""
     claim, found = one.claim, one.effect
-    reason = one.reason if found is None or one.reason else ""
+    reason = one.reason
+    if one.verdict == NOT_SHOWN and found is not None and found.smallest is not None:
+        reason += f"; {_size(claim, found.smallest)} would be told from none with 80 % power"
     cells = (
         Cell(f"{claim.id}: {claim.claim}"),
         Cell(claim.published),

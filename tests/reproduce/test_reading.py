@@ -95,6 +95,15 @@ def test_an_arm_run_with_two_settings_is_not_guessed(paper: Paper, folder: Path)
     assert first.reason == "rag on films was run with several settings (retriever, top_k)"
 
 
+def test_of_several_models_the_one_that_is_named_counts(paper: Paper, folder: Path) -> None:
+    for arm in ("closed_book", "rag"):
+        add(folder, arm, 50, 50, model="big", run_id=f"{arm}-big")
+    reason = Reading(folder).verdicts(paper.claims, judged=True)[0].reason
+    assert "was run with several settings" in reason
+    big = Reading(folder, "big").verdicts(paper.claims, judged=True)[0]
+    assert big.effect is not None and big.effect.value == 0
+
+
 def test_arms_on_other_questions_are_not_compared(paper: Paper, tmp_path: Path) -> None:
     add(tmp_path, "closed_book", 0, 60)
     add(tmp_path, "rag", 80, 100, retriever="dense", split_sha256=OTHER_SPLIT)
@@ -169,6 +178,18 @@ def test_the_page_shows_published_measured_difference_and_verdict(
     assert "| C1: RAG beats the model alone | 1 of 1 | confirmed | +60.0 points (" in text
     assert "one size only" in text
     assert "figures/paper_buckets.svg" in text
+
+
+def test_a_claim_that_is_not_shown_tells_what_could_have_been(paper: Paper, tmp_path: Path) -> None:
+    add(tmp_path, "closed_book", 40, 40)
+    add(tmp_path, "rag", 50, 50, retriever="dense")
+    reading = Reading(tmp_path)
+    verdicts = reading.verdicts(paper.claims, judged=True)
+    sections = paper_sections(paper, paper.scales["small"], reading, verdicts)
+    text = as_markdown("", "", sections)
+    assert verdicts[0].verdict == NOT_SHOWN
+    assert "200 questions, and 238 were planned" in verdicts[0].reason
+    assert "would be told from none with 80 % power" in text
 
 
 def test_nothing_run_is_said_for_each_claim(paper: Paper, tmp_path: Path) -> None:

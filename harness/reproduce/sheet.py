@@ -107,7 +107,8 @@ def _part(
     first = next(iter(scored.values()))
     for name in runs:
         scored.setdefault(name, unharmed(first))
-    common = [one for one in first.ids if all(one in set(s.ids) for s in scored.values())]
+    everywhere = set(first.ids).intersection(*(found.ids for found in scored.values()))
+    common = [one for one in first.ids if one in everywhere]
     matrices = {}
     for name in runs:
         if measure not in scored[name].measures:

@@ -109,29 +109,26 @@ def _slope_weights(over: Mapping[str, float]) -> dict[str, float]:
 
 
 def _weighted(weight: Mapping[str, float], sheet: Sheet, level: float) -> Effect:
-    estimate, scale, seeds = _estimate(weight, sheet)
-    low, high = estimate[0].interval(1 - level)
-    over = None
-    if estimate[1] is not None:
-        ends = estimate[1].interval(1 - level)
-        over = (ends[0] * scale, ends[1] * scale)
+    fixed, over, scale, seeds = _estimate(weight, sheet)
+    low, high = fixed.interval(1 - level)
+    ends = over.interval(1 - level) if over is not None else None
     return Effect(
-        value=estimate[0].difference * scale,
+        value=fixed.difference * scale,
         low=low * scale,
         high=high * scale,
-        n=estimate[0].n,
-        clusters=estimate[0].clusters,
+        n=fixed.n,
+        clusters=fixed.clusters,
         seeds=seeds,
-        method=estimate[0].method,
-        over_seeds=over,
-        smallest=estimate[0].smallest_effect(level) * scale,
+        method=fixed.method,
+        over_seeds=(ends[0] * scale, ends[1] * scale) if ends else None,
+        smallest=fixed.smallest_effect(level) * scale,
     )
 
 
 def _estimate(
     weight: Mapping[str, float], sheet: Sheet
-) -> tuple[tuple[Estimate, Estimate | None], float, int]:
-    """The estimate for these weights and, if there are seeds enough, over seeds; scale; seeds."""
+) -> tuple[Estimate, Estimate | None, float, int]:
+    """The estimate for these weights, that over seeds if they are enough, its scale, the seeds."""
     scale = sum(value for value in weight.values() if value > 0)
     trained = [arm for arm in weight if arm not in sheet.frozen]
     same = {sheet.seeds[arm] for arm in trained}
@@ -144,7 +141,7 @@ def _estimate(
         found = over_seeds(negative, positive, sheet.clusters, sheet.bounded)
         over = found if isinstance(found, Estimate) else None
     fewest = min((len(sheet.seeds[arm]) for arm in trained), default=1)
-    return (fixed, over), scale, fewest
+    return fixed, over, scale, fewest
 
 
 def _mixed(weight: Mapping[str, float], sheet: Sheet, count: int) -> Matrix:
@@ -167,11 +164,12 @@ def _buckets(contrast: Buckets, sheet: Sheet, level: float) -> Effect | str:
         inside = sheet.only(names == name)
         if len(np.unique(inside.clusters)) < 2:
             return f"fewer than two entities have {contrast.column} {name}"
-        parts.append((inside, _estimate({contrast.arm: 1.0, contrast.baseline: -1.0}, inside)))
-    (first, one), (second, other) = parts
-    if np.intersect1d(first.clusters, second.clusters).size:
+        parts.append(inside)
+    if np.intersect1d(parts[0].clusters, parts[1].clusters).size:
         return f"one entity has questions of both values of {contrast.column}"
-    a, b = one[0][0], other[0][0]
+    difference = {contrast.arm: 1.0, contrast.baseline: -1.0}
+    a, _, _, seeds = _estimate(difference, parts[0])
+    b, _, _, _ = _estimate(difference, parts[1])
     both = Estimate(
         baseline_value=b.difference,
         arm_value=a.difference,
@@ -189,7 +187,7 @@ def _buckets(contrast: Buckets, sheet: Sheet, level: float) -> Effect | str:
         high=high,
         n=both.n,
         clusters=both.clusters,
-        seeds=min(one[2], other[2]),
+        seeds=seeds,
         method=both.method,
         smallest=both.smallest_effect(level),
     )

@@ -15,6 +15,9 @@ from harness.measures.definitions import FORGETTING
 
 Mask = NDArray[np.bool_]
 
+NAMED = 3
+"""Missing arms that are named at most."""
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -77,7 +80,9 @@ def read_sheet(
         found = {arm: find(task, arm) for arm in arms}
         missing = [one for one in found.values() if isinstance(one, str)]
         if missing:
-            return "; ".join(dict.fromkeys(missing))
+            told = list(dict.fromkeys(missing))
+            more = f"; and {len(told) - NAMED} more" if len(told) > NAMED else ""
+            return "; ".join(told[:NAMED]) + more
         runs = {name: arm for name, arm in found.items() if isinstance(arm, Arm)}
         splits = {value for arm in runs.values() for value in arm.known("split_sha256")}
         if len(splits) > 1:

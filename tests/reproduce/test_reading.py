@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from compare.folders import OTHER_SPLIT, write_run
 
-from harness.reproduce.claims import Difference, Matched
+from harness.reproduce.claims import Choice, Difference, Matched
 from harness.reproduce.pages import as_markdown, overview, paper_sections, summary, unrun
 from harness.reproduce.paper import Ours, Paper, read_paper
 from harness.reproduce.reading import Measured, Reading
@@ -79,6 +79,14 @@ def test_a_missing_arm_is_the_reason(paper: Paper, tmp_path: Path) -> None:
     add(tmp_path, "closed_book", 0, 60)
     first = Reading(tmp_path).verdicts(paper.claims, judged=True)[0]
     assert (first.verdict, first.reason) == (NOT_SHOWN, "rag was not run on films")
+
+
+def test_of_many_missing_arms_three_are_named(tmp_path: Path) -> None:
+    add(tmp_path, "other", 1, 1)
+    many = claim(Choice(("a", "b", "c", "d", "e"), 0.1))
+    assert Reading(tmp_path)._effect(many, 0.05) == (
+        "a was not run on films; b was not run on films; c was not run on films; and 2 more"
+    )
 
 
 def test_a_failed_arm_is_the_reason(paper: Paper, tmp_path: Path) -> None:

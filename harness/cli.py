@@ -30,6 +30,7 @@ COMMANDS = {
     "advise": ("harness.advise.command", "say which arm to take for a volume and limits"),
     "judge": ("harness.judge.command", "have a model judge the answers of finished runs"),
     "report": ("harness.report.command", "write report.html and report.md about result folders"),
+    "reproduce": ("harness.reproduce.command", "run a paper again: which of its claims hold"),
     "import": ("harness.interchange.import_command", "turn other tools' results into rows"),
     "export": (
         "harness.interchange.export_command",

@@ -11,6 +11,7 @@ from typing import Any
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
@@ -58,7 +59,9 @@ class Composer:
         if extra_folder is not None:
             if not extra_folder.is_dir():
                 raise ConfigError(f"--config-dir {extra_folder} is not a folder")
-            search_path.prepend("command-line", f"file://{extra_folder.resolve()}")
+            # Where Hydra puts it: behind conf/, whose files go first.
+            place = f"file://{extra_folder.resolve()}"
+            search_path.prepend("command-line", place, SearchPathQuery(provider="schema"))
         self.loader = ConfigLoaderImpl(config_search_path=search_path)
         self.loader.ensure_main_config_source_available()
         self.parser = OverridesParser.create(config_loader=self.loader)

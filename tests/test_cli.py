@@ -18,7 +18,10 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["doctor", "--help"], []])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["run", "--help"], ["doctor", "--help"], ["reproduce", "--help"], []],
+)
 def test_help_imports_nothing_heavy(arguments: list[str]):
     code = f"import sys; from harness.cli import main; main({arguments})"
     done = python("-c", f"{code}; print([m for m in {HEAVY} if m in sys.modules])")

@@ -141,3 +141,11 @@ def test_a_folder_of_the_users_adds_choices_and_a_missing_one_is_named(tmp_path:
     assert (config.experiment, config.arm) == ("mine", "rag")
     with pytest.raises(ConfigError, match="is not a folder"):
         check([], multirun=False, extra_folder=tmp_path / "absent")
+
+
+def test_a_file_of_a_folder_of_ones_own_hides_none_of_the_harness(tmp_path: Path):
+    # So it is with Hydra's --config-dir; what is checked has to be what is run.
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "smoke.yaml").write_text("# @package _global_\nexperiment: mine\n")
+    (config, *_) = check(["experiment=smoke"], multirun=True, extra_folder=tmp_path).configs
+    assert config.experiment == "smoke"

@@ -120,17 +120,22 @@ def write_report(request: Request) -> list[tuple[Path, int]]:
     parts = placed(volume, parts, after="phases")
     charts += volume.figures if volume else ()
     written = [
-        _write(request.out / "report.html", page.render(data, found, parts, listed)),
-        _write(request.out / "report.md", markdown.render(data, found, parts)),
+        write_text(request.out / "report.html", page.render(data, found, parts, listed)),
+        write_text(request.out / "report.md", markdown.render(data, found, parts)),
     ]
     written += [
-        _write(request.out / markdown.FIGURES / markdown.file_name(chart), to_svg(chart))
+        write_text(request.out / markdown.FIGURES / markdown.file_name(chart), to_svg(chart))
         for chart in charts
     ]
     return written
 
 
-def _write(path: Path, text: str) -> tuple[Path, int]:
+def write_text(path: Path, text: str) -> tuple[Path, int]:
+    """Write a page's text; the value is the file with its bytes.
+
+    Raises:
+        RecordError: the file cannot be written.
+    """
     # Half a surrogate pair, in a name or a message, has no bytes of its own.
     content = text.encode("utf-8", "replace")
     try:

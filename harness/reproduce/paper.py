@@ -1,0 +1,339 @@
+"""A paper to be run again: ``paper.yaml`` with its stages by scale, its tables and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigError, DataError, suggestion
+from harness.measures.definitions import MEASURES
+from harness.reproduce.claims import Claims, read_claims
+from harness.reproduce.published import COLUMNS, Published, find, read_published
+from harness.reproduce.yaml_file import Node, read_yaml
+
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+FILE = "paper.yaml"
+SCALES = ("smoke", "small", "full")
+FIGURES = ("lines", "buckets", "scatter")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One sweep of ``harness run``.
+
+    Attributes:
+        name: the experiment that its rows stand under.
+        overrides: what ``harness run`` is given.
+        tables: the tables that need it; empty: it serves claims alone.
+        questions, items: test questions and probe items over its tasks, where they are planned.
+        makes: a step of the paper's own before the sweep, a key of ``steps.STEPS``; "" for none.
+    """
+
+    name: str
+    overrides: tuple[str, ...]
+    tables: tuple[str, ...] = ()
+    questions: int | None = None
+    items: int | None = None
+    makes: str = ""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a paper is run.
+
+    Attributes:
+        minutes: what the machine named in ``note`` is expected to take.
+        other: whether models or data are not the paper's, so that levels cannot be compared.
+        seeds: how many there are, and what is lost with no more.
+        model: of several, the one that pages show; "" where there is one.
+    """
+
+    name: str
+    minutes: float
+    note: str
+    other: bool
+    seeds: str
+    stages: tuple[Stage, ...]
+    model: str = ""
+
+    @property
+    def judged(self) -> bool:
+        """Whether claims are judged by its runs."""
+        return self.name != "smoke"
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Which of our runs a cell or a point shows: a measure of an arm, of some of its questions."""
+
+    stage: str
+    task: str
+    arm: str
+    measure: str
+    only: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """A cell of a paper's table: what it printed, if anything, and what is measured here."""
+
+    row: str
+    column: str
+    ours: Ours
+    published: Published | None
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A paper's table.
+
+    Attributes:
+        comparable: whether both figures are of one kind, so that their difference says something.
+    """
+
+    id: str
+    title: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: tuple[CellSpec, ...]
+    note: str = ""
+    comparable: bool = True
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a figure: its series, where it stands, and what it shows."""
+
+    series: str
+    x: float | str
+    ours: Ours
+    across: Ours | None = None
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """A figure as the paper draws it."""
+
+    id: str
+    title: str
+    kind: str
+    x: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper, its claims and its published figures."""
+
+    id: str
+    folder: Path
+    title: str
+    citation: str
+    scales: Mapping[str, Scale]
+    tables: tuple[TableSpec, ...]
+    figures: tuple[FigureSpec, ...]
+    claims: Claims
+
+    @property
+    def conf(self) -> Path:
+        return self.folder / "conf"
+
+    def folder_of(self, results: Path, scale: Scale) -> Path:
+        """Where its rows and pages go: ``<results>/<paper>``, other scales beside it."""
+        return results / (self.id if scale.name == "small" else f"{self.id}_{scale.name}")
+
+    def table(self, name: str) -> TableSpec:
+        """The table of that id.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        names = [table.id for table in self.tables]
+        if name not in names:
+            raise ConfigError(
+                f"--table: {self.id} has no table '{name}'{suggestion(name, names)}; "
+                f"it has {', '.join(names)}"
+            )
+        return self.tables[names.index(name)]
+
+
+def papers(experiments: Path = EXPERIMENTS) -> list[str]:
+    """The names of the papers that can be run again."""
+    return sorted(path.parent.name for path in experiments.glob(f"*/{FILE}"))
+
+
+def read_paper(name: str, experiments: Path = EXPERIMENTS) -> Paper:
+    """The paper of that name, or of that folder.
+
+    Raises:
+        ConfigError: there is none.
+        DataError: one of its files is not what it has to be.
+    """
+    folder = experiments / name if "/" not in name else Path(name)
+    if not (folder / FILE).is_file():
+        known = papers(experiments)
+        raise ConfigError(
+            f"no paper '{name}'{suggestion(name, known)}; it is one of {', '.join(known)}, or a "
+            f"folder with a {FILE}"
+        )
+    root = read_yaml(folder / FILE).known(("title", "citation", "scales", "tables", "figures"))
+    figures = read_published(folder / "published.csv")
+    tables = [_table(node, figures) for node in root.nodes("tables", "table")]
+    scales = root.node("scales").known(SCALES)
+    found = Paper(
+        id=folder.resolve().name,
+        folder=folder,
+        title=root.text("title"),
+        citation=root.text("citation"),
+        scales={scale: _scale(scale, scales.node(scale)) for scale in scales.values},
+        tables=tuple(tables),
+        figures=tuple(_figure(node) for node in root.nodes("figures", "figure", [])),
+        claims=read_claims(folder / "claims.yaml"),
+    )
+    _check_stages(found, root)
+    return found
+
+
+def _scale(name: str, node: Node) -> Scale:
+    node.known(("minutes", "note", "other", "seeds", "model", "stages"))
+    other = node.values.get("other", name != "full")
+    if not isinstance(other, bool):
+        node.wrong(f"other is {other!r}; it is true or false")
+    stages = []
+    for stage in node.nodes("stages", "stage"):
+        stage.known(("name", "overrides", "tables", "questions", "items", "makes"))
+        stages.append(
+            Stage(
+                stage.text("name"),
+                stage.texts("overrides"),
+                stage.texts("tables", ()),
+                _count(stage, "questions"),
+                _count(stage, "items"),
+                stage.text("makes", ""),
+            )
+        )
+    if not stages:
+        node.wrong("stages is empty")
+    return Scale(
+        name,
+        node.number("minutes", above=0),
+        node.text("note"),
+        other,
+        node.text("seeds"),
+        tuple(stages),
+        node.text("model", ""),
+    )
+
+
+def _count(node: Node, name: str) -> int | None:
+    return int(node.number(name, above=0)) if name in node.values else None
+
+
+_OURS = ("stage", "task", "arm", "measure", "only")
+
+
+def _table(node: Node, figures: Sequence[Published]) -> TableSpec:
+    node.known(("id", "title", "published", "ours", "rows", "columns", "note", "comparable"))
+    node = Node(node.values, f"{node.where} '{node.text('id')}'")
+    comparable = node.values.get("comparable", True)
+    if not isinstance(comparable, bool):
+        node.wrong(f"comparable is {comparable!r}; it is true or false")
+    cells: list[CellSpec] = []
+    labels: dict[str, list[str]] = {"rows": [], "columns": []}
+    for side, names in labels.items():
+        names += [one.text("label") for one in node.nodes(side, side.removesuffix("s"))]
+    for row in node.nodes("rows", "row"):
+        for column in node.nodes("columns", "column"):
+            where = f"{node.where}, {row.text('label')}, {column.text('label')}"
+            parts = (node, row, column)
+            cells.append(_cell(where, row.text("label"), column.text("label"), parts, figures))
+    return TableSpec(
+        node.text("id"),
+        node.text("title"),
+        tuple(labels["rows"]),
+        tuple(labels["columns"]),
+        tuple(cells),
+        node.text("note", ""),
+        comparable,
+    )
+
+
+def _cell(
+    where: str, row: str, column: str, parts: Sequence[Node], figures: Sequence[Published]
+) -> CellSpec:
+    ours: dict[str, Any] = {}
+    wanted: dict[str, Any] = {}
+    printed = True
+    for part in parts:
+        if part is not parts[0]:
+            part.known(("label", "published", "ours"))
+        ours |= part.node("ours", {}).values
+        if part.values.get("published") == "none":
+            printed = False
+        else:
+            wanted |= part.node("published", {}).known(COLUMNS).values
+    asked = {name: str(value) for name, value in wanted.items()}
+    published = find(figures, asked, where) if printed and asked else None
+    return CellSpec(row, column, _ours(Node(ours, where)), published)
+
+
+def _ours(node: Node) -> Ours:
+    node.known(_OURS)
+    measure = node.text("measure")
+    if measure not in MEASURES:
+        node.wrong(f"measure: no measure '{measure}'{suggestion(measure, list(MEASURES))}")
+    only = node.node("only", {})
+    return Ours(
+        node.text("stage"),
+        node.text("task"),
+        node.text("arm"),
+        measure,
+        tuple((name, only.text(name)) for name in only.values),
+    )
+
+
+def _figure(node: Node) -> FigureSpec:
+    node.known(("id", "title", "kind", "x", "ours", "series", "column", "values", "across"))
+    node = Node(node.values, f"{node.where} '{node.text('id')}'")
+    kind, base = node.choice("kind", FIGURES), node.node("ours").values
+    points: list[Point] = []
+    series = node.node("series")
+    for name in series.values:
+        if kind == "buckets":
+            arm = series.text(name)
+            for value in node.texts("values"):
+                only = {node.text("column"): value}
+                values = base | {"arm": arm, "only": only}
+                points.append(Point(name, value, _ours(Node(values, series.where))))
+        elif kind == "scatter":
+            for arm in series.texts(name):
+                ours = _ours(Node(base | {"arm": arm}, series.where))
+                across = Node(base | {"arm": arm, "measure": node.text("across")}, node.where)
+                points.append(Point(name, arm, ours, _ours(across)))
+        else:
+            inner = series.node(name)
+            for arm in inner.values:
+                values = base | {"arm": arm}
+                points.append(Point(name, inner.number(arm), _ours(Node(values, inner.where))))
+    return FigureSpec(node.text("id"), node.text("title"), kind, node.text("x"), tuple(points))
+
+
+def _check_stages(paper: Paper, root: Node) -> None:
+    """Check that what is read from a stage is run in every scale, but for those it leaves out."""
+    for scale in paper.scales.values():
+        for stage in scale.stages:
+            for name in stage.tables:
+                if name not in [table.id for table in paper.tables]:
+                    root.wrong(f"{scale.name}, stage '{stage.name}': no table '{name}'")
+    known = {stage.name for scale in paper.scales.values() for stage in scale.stages}
+    read = [cell.ours.stage for table in paper.tables for cell in table.cells]
+    read += [point.ours.stage for figure in paper.figures for point in figure.points]
+    read += [claim.stage for claim in paper.claims.claims if claim.contrast is not None]
+    for name in dict.fromkeys(read):
+        if name not in known:
+            raise DataError(
+                f"{paper.folder}: a claim, table or figure reads stage '{name}', and no scale runs "
+                f"it{suggestion(name, sorted(known))}"
+            )

@@ -1,0 +1,125 @@
+"""``harness reproduce`` from its arguments to its pages, with a tiny model."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.reproduce.command import main, parse
+
+from .samples import write_paper
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    return str(write_paper(tmp_path))
+
+
+def test_scale_small_is_the_default() -> None:
+    request = parse(["soudani2024", "model=local"])
+    assert (request.scale, request.papers, request.more) == (
+        "small",
+        ("soudani2024",),
+        ("model=local",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name a paper, or say --all"),
+        (["a", "--all"], "name a paper, or say --all"),
+        (["a", "--scale", "huge"], "invalid choice: 'huge'"),
+        (["a", "--plan", "--read"], "--plan runs nothing and reads nothing"),
+        (["--all", "--table", "t"], "--table is of one paper"),
+        (["a", "results=x"], "give --results DIR"),
+        (["a", "--tabel", "t"], "--tabel"),
+    ],
+)
+def test_wrong_arguments_are_told(arguments: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(arguments)
+    assert message in str(caught.value)
+
+
+def test_a_plan_runs_nothing(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results"
+    assert main([folder, "--plan", "--results", str(results)]) == 0
+    said = capsys.readouterr().out
+    assert "main: 2 cells; closed_book, rag_bm25 on fictional" in said
+    assert "C1: least effect 0.1, needs 238, has 40" in said  # (2.2414 + 0.8416)² · 25 = 237.6
+    assert "C3: not tested: one size only" in said
+    assert not results.exists()
+
+
+def test_scale_full_is_not_started_by_chance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.overrides.MOST_JOBS_CHECKED", 1)
+    with pytest.raises(ConfigError, match="add --yes to start it"):
+        main(["biderman2024", "--scale", "full", "--results", str(tmp_path)])
+
+
+def test_an_unknown_table_is_told_with_the_nearest(folder: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no table 'table2'; did you mean 'table1'"):
+        main([folder, "--table", "table2", "--results", str(tmp_path)])
+
+
+def test_a_scale_that_a_paper_lacks_is_told(folder: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no scale 'full'; it has smoke, small"):
+        main([folder, "--scale", "full", "--results", str(tmp_path)])
+
+
+def test_a_paper_is_run_read_and_resumed(
+    folder: str,
+    tmp_path: Path,
+    tiny_model_folder: Path,
+    own_cache: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    results = tmp_path / "results"
+    more = [
+        "model=local",
+        f"model.id='{tiny_model_folder}'",
+        "model.dtype=float32",
+        "model.attention=eager",
+    ]
+    arguments = [folder, "--scale", "smoke", "--results", str(results), *more]
+    assert main(arguments) == 0
+    out = results / "paper2024_smoke"
+    with (out / "main" / "runs.csv").open(newline="") as file:
+        assert [row["arm"] for row in csv.DictReader(file)] == ["closed_book", "rag_bm25"]
+    text = (out / "reproduction.md").read_text(encoding="utf-8")
+    assert "3 claims: 3 not judged." in text
+    assert "Run with other settings than the paper's folder says: model=local" in text
+    page = (out / "reproduction.html").read_text(encoding="utf-8")
+    assert page.index("What the paper claims") < page.index("Where time and energy went")
+    capsys.readouterr()
+
+    assert main(arguments) == 0
+    with (out / "main" / "runs.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 2
+    assert main([folder, "--scale", "smoke", "--read", "--results", str(results)]) == 0
+    assert "3 claims: 3 not judged." in capsys.readouterr().out
+
+
+def test_all_claims_stand_on_one_page_without_any_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--all", "--read", "--results", str(tmp_path)]) == 0
+    text = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
+    for paper in ("biderman2024", "gekhman2024", "ovadia2024", "raft2024", "soudani2024"):
+        assert f"| {paper} | " in text
+    assert "the paper was not run at this scale" in text
+    assert "confirmed" not in text and "refuted" not in text
+    assert [path.name for path in tmp_path.iterdir()] == ["reproduction.md"]
+
+
+def test_help_names_the_papers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "soudani2024" in capsys.readouterr().out

@@ -60,12 +60,18 @@ def synchronise(device: torch.device) -> None:
 
 
 def device_description(device: torch.device) -> str:
-    """The processor, and the GPU if ``device`` is one, with their memory; for the record."""
+    """The processor, and the GPU if ``device`` is one, with their memory; for the record and keys.
+
+    A processor that is to compute with fewer threads than it has is said to: sums come out in
+    another order then, and so other weights and answers, and every phase takes another time.
+    """
     import psutil
     import torch
 
     memory_gib = psutil.virtual_memory().total / GIB
-    host = f"{_processor_name()}, {psutil.cpu_count()} threads, {memory_gib:.1f} GiB"
+    threads, used = psutil.cpu_count(), torch.get_num_threads()
+    working = f"{used} of {threads}" if device.type == "cpu" and used != threads else threads
+    host = f"{_processor_name()}, {working} threads, {memory_gib:.1f} GiB"
     if device.type == "cuda":
         gpu = torch.cuda.get_device_properties(device)
         return f"{gpu.name}, {gpu.total_memory / GIB:.1f} GiB; {host}"

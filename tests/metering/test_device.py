@@ -53,6 +53,14 @@ def test_the_description_names_threads_and_memory():
     assert "GiB" in device_description(CPU)
 
 
+def test_a_processor_that_uses_fewer_of_its_threads_is_another_device(monkeypatch):
+    monkeypatch.setattr("psutil.cpu_count", lambda: 8)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 8)
+    assert ", 8 threads, " in device_description(CPU)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)
+    assert ", 1 of 8 threads, " in device_description(CPU)
+
+
 def test_own_work_and_own_children_are_not_neighbours(monkeypatch):
     """The machine was busy for 100 of 200 CPU seconds, 95 of them ours: 5 of 200 is 2.5 %."""
     neighbours = watched(monkeypatch, busy=100.0, everything=200.0, own=95.0)

@@ -12,7 +12,7 @@ from harness.columns import COLUMNS
 from harness.economics.carbon import CarbonIntensity, carbon_intensity
 from harness.economics.prefix import shared_prefix
 from harness.economics.prices import ApiPrice, machine_cost
-from harness.economics.rows import FIXED, UNITS, arm_cost, phases_cost
+from harness.economics.rows import FIXED, UNITS, arm_cost, idle_cost, phases_cost
 from harness.economics.stated import embodied_of, prices_of
 from harness.economics.tokenomics import QueryCost, TokenUse, api_cost, prefix_saving, query_cost
 from harness.errors import ConfigError
@@ -64,6 +64,8 @@ class ArmAccount:
     Attributes:
         accuracy: share of answers that are correct.
         per_query: unit of ``UNITS`` -> cost of a query, of a thousand, of a correct answer.
+        idle: unit -> the part of a query's cost that falls on waiting; None where idle watts or
+            utilisation are not stated, and then it is no part of it.
         fixed: unit -> prepare, index and train.
         tune: unit -> choosing settings on validation, which is no part of ``fixed``.
         api: name of a price -> what the tokens would cost there.
@@ -79,6 +81,7 @@ class ArmAccount:
     accuracy: float | None
     tokens: Tokens
     per_query: Mapping[str, QueryCost | None]
+    idle: Mapping[str, float | None]
     fixed: Mapping[str, float | None]
     tune: Mapping[str, float | None]
     api: Mapping[str, ApiAccount]
@@ -120,8 +123,8 @@ def account(
     rows = [dict.fromkeys(COLUMNS) | dict(run) for run in runs[: max(1, measured)]]
     right = _mean([_number(row[accuracy]) for row in rows]) if accuracy else None
     found = {unit: [_costs(row, unit, cost) for row in rows] for unit in UNITS}
-    fixed, each, tune = (
-        {unit: _mean([costs[part] for costs in found[unit]]) for unit in UNITS} for part in range(3)
+    fixed, each, tune, idle = (
+        {unit: _mean([costs[part] for costs in found[unit]]) for unit in UNITS} for part in range(4)
     )
     per_query = {unit: query_cost(each[unit], right) for unit in UNITS}
     tokens = _tokens(rows)
@@ -131,6 +134,7 @@ def account(
         accuracy=right,
         tokens=tokens,
         per_query=per_query,
+        idle=idle,
         fixed=fixed,
         tune=tune,
         api={name: _api(tokens, price, right) for name, price in (apis or {}).items()},
@@ -159,12 +163,13 @@ def money_needs(cost: CostConfig | None) -> str:
 
 def _costs(
     row: Row, unit: str, cost: CostConfig | None
-) -> tuple[float | None, float | None, float | None]:
-    """Fixed, per query, and tuning."""
+) -> tuple[float | None, float | None, float | None, float | None]:
+    """Fixed, per query, tuning, and the part of a query that is idling."""
     return (
         _priced(unit, lambda: phases_cost(row, FIXED, unit, cost)),
         _priced(unit, lambda: arm_cost(row, unit, None, cost).per_query),
         _priced(unit, lambda: phases_cost(row, ("tune",), unit, cost)),
+        _priced(unit, lambda: idle_cost(row, unit, cost)),
     )
 
 

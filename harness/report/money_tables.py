@@ -68,12 +68,19 @@ def _queries(study: Study) -> Table:
         cost, factor = arm.per_query[unit], UNITS[unit][2]
         if cost is None:
             return Cell(EMPTY)
-        each = f"{digits(cost.per_query * factor)} a query"
+        each, idle = f"{digits(cost.per_query * factor)} a query", arm.idle[unit]
+        if idle:
+            each = f"{each}, {digits(idle * factor)} of it idling"
         return Cell(_estimated(study, arm, unit, digits(cost.per_thousand * factor)), each)
 
     notes = (
         "Retrieving, reading the prompt and generating, in batches, on the machine that ran. "
-        "Waiting for queries, loading the model and setting up are not in it.",
+        "Loading the model and setting up are not in it. "
+        + (
+            "Waiting for queries is, as idle watts and utilisation are stated."
+            if any(arm.idle["kwh"] is not None for arm in study.arms)
+            else "Nor is waiting for queries: cost.hardware.idle_watts and utilisation state it."
+        ),
     )
     return _by_unit("A thousand queries", study, cell, notes)
 

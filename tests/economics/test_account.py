@@ -33,6 +33,16 @@ def test_tuning_stands_beside_the_fixed_cost():
     assert (found.fixed["kwh"], found.tune["kwh"]) == (pytest.approx(0.5), pytest.approx(0.1))
 
 
+def test_idling_is_part_of_a_query_where_it_is_stated_and_is_told_apart():
+    hardware = HardwareConfig(idle_watts=stated(3.6), utilisation=stated(0.5))
+    found = of([row()], cost(hardware=hardware))
+    # A second of work and so a second of waiting: 3.6 J, 1e-6 kWh; a rented hour pays for it.
+    assert found.idle["kwh"] == pytest.approx(1e-6)
+    assert found.per_query["kwh"].per_query == pytest.approx(1e-4 + 1e-6)
+    assert found.idle["usd"] == 0
+    assert set(of([row()], cost()).idle.values()) == {None}
+
+
 def test_an_owned_machine_pays_for_its_electricity_too():
     prices = PricesConfig(purchase_usd=stated(8760), electricity_usd_per_kwh=stated(0.3))
     hardware = HardwareConfig(life_years=stated(1), utilisation=stated(0.5))

@@ -178,7 +178,7 @@ def test_training_prompts_hold_as_many_passages_as_the_run_chose(
     """top_k was chosen on validation twice, before and after training; neither is done again."""
     from dataclasses import replace
 
-    from harness.method import Method
+    from harness import method
 
     config = settings(
         tiny_model_folder,
@@ -189,19 +189,20 @@ def test_training_prompts_hold_as_many_passages_as_the_run_chose(
     )
     config = replace(config, task=replace(config.task, validation_questions=4))
     assert run(config)["status"] == "ok"
-    chosen = Method._choose_top_k
+    decide, asked = method.decide_top_k, []
 
-    def choose(method: Method, *given):
-        assert method.config.retriever is not None
-        assert method.config.retriever.top_k is not None
-        return chosen(method, *given)
+    def watched(config, *given, **named):
+        asked.append(config.retriever.top_k)
+        return decide(config, *given, **named)
 
-    monkeypatch.setattr(Method, "_choose_top_k", choose)
+    monkeypatch.setattr(method, "decide_top_k", watched)
     given = ["--arms", "rag_lora_passages", "--blocks", "1", "--warmup", "0"]
     assert main([str(config.folder()), *given]) == 0
     (one,) = read_blocks(config.folder())
     assert one["same_answers"] is True
     assert one["train_seconds"] > 0
+    assert asked
+    assert None not in asked
 
 
 def test_serving_needs_what_the_run_made(folder: Path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date
 
 from harness.errors import ConfigError
 
@@ -49,6 +50,19 @@ def checked_pue(value: float) -> float:
     if not 1 <= value <= 10:
         raise ConfigError(f"the PUE is {value}; it is 1 (no overhead) or more, up to 10")
     return float(value)
+
+
+def checked_date(text: str, what: str) -> str:
+    """``text``, which is an ISO date.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    try:
+        date.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{what} has the date '{text}'; it is written like 2026-01-31") from None
+    return text
 
 
 def _is_number(value: object) -> bool:

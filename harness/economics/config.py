@@ -7,10 +7,14 @@ applied when results are read, so they are part of no hash, no key and no row.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from datetime import date
 from typing import Any
 
-from harness.economics.checks import checked_amount, checked_positive, checked_share
+from harness.economics.checks import (
+    checked_amount,
+    checked_date,
+    checked_positive,
+    checked_share,
+)
 from harness.errors import ConfigError
 
 
@@ -177,9 +181,4 @@ def _check(block: Any, name: str) -> None:
 def _check_source(told: Stated | Source, where: str, what: str) -> None:
     if not told.source.strip():
         raise ConfigError(f"{where} has no source: say where {what} is from")
-    try:
-        date.fromisoformat(told.date)
-    except (TypeError, ValueError):
-        raise ConfigError(
-            f"{where} has the date '{told.date}'; it is written like 2026-01-31"
-        ) from None
+    checked_date(told.date, where)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 
 from harness.economics.checks import (
     checked_amount,
+    checked_date,
     checked_positive,
     checked_pue,
     checked_share,
@@ -28,13 +28,7 @@ class Figure:
         checked_amount(self.value, "a price or assumption")
         if not self.source.strip():
             raise ConfigError(f"the figure {self.value} has no source: say where it is from")
-        try:
-            date.fromisoformat(self.date)
-        except (TypeError, ValueError):
-            raise ConfigError(
-                f"the figure {self.value} ({self.source}) has the date '{self.date}'; "
-                "it is written like 2026-01-31"
-            ) from None
+        checked_date(self.date, f"the figure {self.value} ({self.source})")
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,10 @@ def machine_cost(prices: Prices, seconds: float | None, energy_kwh: float | None
     """
     device = prices.device
     if device is None:
-        raise ConfigError("a cost in money needs the price of the device: owned or rented")
+        raise ConfigError(
+            "a cost in money needs the price of the device, owned or rented: state "
+            "cost.prices.purchase_usd or hourly_usd (--cost laptop, --assume hourly_usd=0.5)"
+        )
     if isinstance(device, OwnedDevice) and (prices.electricity is None or prices.pue is None):
         missing = "the price of electricity" if prices.electricity is None else "the PUE"
         raise ConfigError(f"a cost in money on a device that is owned needs {missing}")

@@ -14,7 +14,7 @@ from harness.economics.memory import (
     decode_tokens_per_second,
 )
 from harness.economics.plan.catalogue import Device
-from harness.economics.plan.process import process_bytes
+from harness.economics.plan.process import HELD, held_in_training, process_bytes
 from harness.economics.plan.terms import Terms, carbon, money
 from harness.errors import ConfigError
 
@@ -81,9 +81,11 @@ class Fit:
         return self.needed_bytes <= self.usable_bytes
 
 
-def device_bytes(parts: Mapping[str, float], device: Device) -> dict[str, float]:
+def device_bytes(
+    parts: Mapping[str, float], device: Device, held_share: float = HELD
+) -> dict[str, float]:
     """The parts as they lie on a device: in a GPU's own memory, or with a whole process."""
-    return dict(parts) if device.is_gpu else process_bytes(parts)
+    return dict(parts) if device.is_gpu else process_bytes(parts, held_share)
 
 
 def fit_training(
@@ -101,7 +103,7 @@ def fit_training(
         flop: None where it is not said how much is trained on: then there is no time.
         within_hours: it has to be done in; more devices work together for it.
     """
-    needed = sum(device_bytes(parts, device).values())
+    needed = sum(device_bytes(parts, device, held_in_training(dtype)).values())
     to_hold = accelerators_to_hold(_accelerator(device, dtype), needed, assumed.memory_share)
     peak = device.peak_flops(dtype)
     wanted = to_hold

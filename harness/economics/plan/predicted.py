@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.adapters.config import AdapterConfig
 from harness.config import Config
-from harness.economics.plan.process import process_bytes
+from harness.economics.plan.process import HELD, held_in_training, process_bytes
 from harness.economics.plan.retrieval import ENCODERS
 from harness.economics.plan.serving import KV_FORMATS, weight_bytes
 from harness.economics.plan.shape import Shape, shape_of
@@ -31,10 +31,15 @@ def predicted_bytes(row: Row, config: Config, on_gpu: bool) -> float:
         ConfigError: it cannot be predicted; the message says why.
     """
     shape = shape_of_run(config)
-    stages = [*answering_stages(shape, row, config), _loading(shape, config)]
+    stages = [
+        (HELD, one) for one in (*answering_stages(shape, row, config), _loading(shape, config))
+    ]
     if config.adapter is not None:
-        stages.append(training_bytes(shape, training_of(row, config, config.adapter)))
-    return max(sum((parts if on_gpu else process_bytes(parts)).values()) for parts in stages)
+        training = training_of(row, config, config.adapter)
+        stages.append((held_in_training(training.dtype), training_bytes(shape, training)))
+    return max(
+        sum((parts if on_gpu else process_bytes(parts, held)).values()) for held, parts in stages
+    )
 
 
 def training_of(row: Row, config: Config, adapter: AdapterConfig) -> Training:

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.economics.plan.devices import Fit
 from harness.economics.plan.planning import Asked, Plan, Work
-from harness.economics.plan.process import HELD, PROCESS_BYTES
+from harness.economics.plan.process import HELD, HELD_IN_HALF_TRAINING, PROCESS_BYTES
 
 UNKNOWN = "-"
 
@@ -58,7 +58,8 @@ def assumptions(asked: Asked, stated: Sequence[str]) -> list[str]:
     if not all(device.is_gpu for device in asked.devices):
         lines.append(
             f"beside a CPU's tensors lies a process of {gigabytes(PROCESS_BYTES)}, and the heap "
-            f"keeps {HELD:g} bytes for one of activations"
+            f"keeps {HELD:g} bytes for one of activations ({HELD_IN_HALF_TRAINING:g} in training "
+            "that is not in float32)"
         )
     if grid is not None:
         lines.append(f"{grid.kg_per_kwh:g} kg CO2e/kWh: {grid.origin}, {grid.detail}")

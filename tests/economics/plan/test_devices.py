@@ -9,7 +9,12 @@ from harness.economics.plan.devices import (
     fit_serving,
     fit_training,
 )
-from harness.economics.plan.process import HELD, PROCESS_BYTES
+from harness.economics.plan.process import (
+    HELD,
+    HELD_IN_HALF_TRAINING,
+    PROCESS_BYTES,
+    held_in_training,
+)
 from harness.economics.plan.terms import Terms
 from harness.economics.prices import Figure, OwnedDevice, Prices, RentedDevice
 from harness.errors import ConfigError
@@ -178,3 +183,12 @@ def test_a_device_of_unknown_bandwidth_has_no_rate():
 def test_what_cannot_be_is_refused(call, message):
     with pytest.raises(ConfigError, match=message):
         call()
+
+
+def test_the_heap_keeps_more_of_a_training_in_bfloat16():
+    assert held_in_training("float32") == HELD
+    assert held_in_training("bfloat16") == HELD_IN_HALF_TRAINING
+    parts = {"weights": 1.0, "activations": 10.0}
+    found = device_bytes(parts, device("laptop CPU"), held_in_training("bfloat16"))
+    assert sum(found.values()) == pytest.approx(1 + HELD_IN_HALF_TRAINING * 10 + PROCESS_BYTES)
+    assert sum(device_bytes(parts, device("data-centre GPU"), 3.0).values()) == 11

@@ -1,6 +1,5 @@
 """``harness run``: jobs, exit codes, files and the table, with a fake in place of a real run."""
 
-import logging
 import os
 import re
 import sys
@@ -45,7 +44,7 @@ def fake_run(config: Config, rerun: str) -> Row:
 
 @pytest.fixture(autouse=True)
 def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """An empty working folder, a fake run, and logging as it was before Hydra configured it."""
+    """An empty working folder and a fake run."""
     fake = ModuleType("harness.run")
     fake.run = fake_run  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "harness.run", fake)
@@ -53,10 +52,6 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     for name in ("HYDRA_FULL_ERROR", "HARNESS_INVOCATION"):
         monkeypatch.setenv(name, "")
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

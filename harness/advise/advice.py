@@ -12,8 +12,9 @@ from harness.advise.figures import carbon_per_year
 from harness.advise.readings import FEW_READINGS, ArmReadings, Reading
 from harness.advise.rule import Standing, meets, on_front, ranking, rival, standings
 from harness.advise.sensitivity import Bar, tornado
-from harness.advise.situation import UNITS, Situation
+from harness.advise.situation import Situation
 from harness.advise.volumes import Stretch, advice_by_volume
+from harness.economics.breakeven import UNITS
 from harness.errors import ConfigError
 
 HARDLY = 0.5

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from harness.blocks.table import read_blocks
+from harness.blocks.table import readings_by_set
 from harness.compare.arms import Arm
 from harness.economics.rows import with_reading
 
@@ -27,16 +26,11 @@ def newest_blocks(arms: Sequence[Arm]) -> tuple[dict[str, list[Block]], list[str
     }
     sets: dict[str, dict[str, list[Block]]] = {}
     started: dict[str, str] = {}
-    for folder in sorted({folder for folder, _ in runs}):
-        for reading in read_blocks(Path(folder)):
-            found = runs.get((folder, reading["run_id"]))
-            if found is None:
-                continue
-            label, row = found
-            name = reading["set_id"]
-            blocks = sets.setdefault(name, {}).setdefault(label, [])
-            blocks.append((reading["block"], with_reading(row, reading)))
-            started[name] = max(started.get(name, ""), reading["started_at"])
+    for name, readings in readings_by_set(runs).items():
+        started[name] = max(reading["started_at"] for _, reading in readings)
+        own = sets.setdefault(name, {})
+        for (label, row), reading in readings:
+            own.setdefault(label, []).append((reading["block"], with_reading(row, reading)))
     whole = [name for name, found in sets.items() if len(found) == len(arms)]
     if not whole:
         lacking = "no set of metered blocks holds every arm: costs are those of the runs"

@@ -9,7 +9,6 @@ from harness.advise.advice import Advice, reading_of
 from harness.advise.readings import Reading
 from harness.advise.rule import AT_LEAST, Standing, ranking
 from harness.advise.sensitivity import Bar
-from harness.advise.situation import UNITS
 from harness.advise.volumes import Stretch
 from harness.advise.words import (
     NO_ARM,
@@ -23,6 +22,7 @@ from harness.advise.words import (
 )
 from harness.compare.render.figures import Scale, scale_of
 from harness.compare.render.grid import Grid, Section, plain
+from harness.economics.breakeven import UNITS
 from harness.economics.stated import Assumption
 from harness.report.quantities import EMPTY, MINUS, digits
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.advise.situation import PER, UNITS, Limits
+from harness.advise.situation import PER, Limits
 from harness.arguments import refusing
+from harness.economics.breakeven import UNITS
 from harness.errors import ConfigError, suggestion
 from harness.measures.definitions import ACCURACY, PROBES
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from harness.economics.breakeven import UNITS
 from harness.economics.checks import checked_amount, checked_positive, checked_share
 from harness.economics.prices import machine_cost
-from harness.economics.stated import prices_of
+from harness.economics.stated import idle_kwh_a_second, prices_of
 from harness.errors import ConfigError
 from harness.metering.config import CostConfig
 
-UNITS = {"seconds": "s", "kwh": "kWh", "kgco2e": "kg CO2e", "usd": "US$"}
 PER = ("query", "correct")
 MONTHS_A_YEAR = 12
-JOULES_PER_KWH = 3.6e6
 
 
 @dataclass(frozen=True)
@@ -120,13 +119,9 @@ class Situation:
     def idle_kwh(self) -> float:
         """What a resident model draws while it waits, for each second in which it answers.
 
-        As ``harness.economics.rows.idle_cost``; 0 where idle watts or utilisation are not stated.
+        0 where idle watts or utilisation are not stated.
         """
-        watts = self.cost.hardware.idle_watts.value
-        used = self.cost.hardware.utilisation.value
-        if watts is None or used is None:
-            return 0.0
-        return watts * (1 - used) / used / JOULES_PER_KWH
+        return idle_kwh_a_second(self.cost) or 0.0
 
     @cached_property
     def carbon_rates(self) -> Rates:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from harness.advise.advice import Advice
 from harness.advise.rule import AT_LEAST, Standing
 from harness.advise.sensitivity import Bar, Flip
-from harness.advise.situation import UNITS
 from harness.compare.render.figures import Scale, scale_of
+from harness.economics.breakeven import UNITS
 from harness.report.quantities import EMPTY, MINUS, digits
 
 LIMIT_UNITS = {

@@ -12,7 +12,7 @@ import pandas as pd
 from harness import method_keys, provenance
 from harness.blocks.table import METERED, Reading
 from harness.columns import phase_columns
-from harness.compare.arms import rows_of
+from harness.compare.arms import rows_having, rows_of
 from harness.config import Config
 from harness.economics.rows import PER_QUERY
 from harness.errors import ConfigError, suggestion
@@ -92,7 +92,8 @@ def make_plan(
     """
     if len(set(arms)) != len(arms):
         raise ConfigError(f"--arms {','.join(arms)} names an arm twice")
-    rows = _narrowed(rows_of(frame), {k: v for k, v in narrowed.items() if v is not None})
+    finished = [row for row in rows_of(frame) if row.get("status") == "ok"]
+    rows = rows_having(finished, narrowed, "finished run")
     found = {arm: _of_arm(rows, arm) for arm in arms}
     if narrowed.get("seed") is None:
         shared = set.intersection(*({row["seed"] for row in own} for own in found.values()))
@@ -118,19 +119,6 @@ def make_plan(
         _check_can_be_metered(row, config, phases)
     digest = _set_id(chosen, configs, phases)
     return Plan(Path(str(chosen[0]["folder"])), chosen, configs, phases, digest)
-
-
-def _narrowed(rows: Sequence[Row], wanted: Mapping[str, Any]) -> list[Row]:
-    left = [row for row in rows if row.get("status") == "ok"]
-    for column, value in wanted.items():
-        known = sorted({str(row.get(column)) for row in left})
-        left = [row for row in left if str(row.get(column)) == str(value)]
-        if not left:
-            raise ConfigError(
-                f"no finished run has {column} '{value}'{suggestion(str(value), known)}; "
-                f"there is: {', '.join(known[:12]) or 'none'}"
-            )
-    return left
 
 
 def _of_arm(rows: Sequence[Row], arm: str) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.columns import COLUMNS, Column, phase_columns
 from harness.economics.rows import FIXED, PER_QUERY
@@ -16,6 +16,8 @@ from harness.row import to_cell, value_of
 NAME = "blocks.csv"
 
 Reading = dict[str, Any]
+
+Known = TypeVar("Known")
 
 METERED = ("load", *FIXED, *PER_QUERY)
 """Phases of a block. ``load`` is told, and is no part of a cost."""
@@ -81,6 +83,26 @@ def read_blocks(folder: Path) -> list[Reading]:
         }
         for number, cells in enumerate(_lines(path), start=2)
     ]
+
+
+def readings_by_set(
+    runs: Mapping[tuple[str, Any], Known],
+) -> dict[str, list[tuple[Known, Reading]]]:
+    """Id of each set -> its readings of the runs, each with what is known of its run.
+
+    Args:
+        runs: (folder, run_id) -> what is known of the run.
+
+    Raises:
+        RecordError: a table of blocks cannot be read.
+    """
+    sets: dict[str, list[tuple[Known, Reading]]] = {}
+    for folder in sorted({folder for folder, _ in runs}):
+        for reading in read_blocks(Path(folder)):
+            run = (folder, reading["run_id"])
+            if run in runs:
+                sets.setdefault(reading["set_id"], []).append((runs[run], reading))
+    return sets
 
 
 def _lines(path: Path) -> list[list[str]]:

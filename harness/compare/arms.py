@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.columns import COLUMNS
 from harness.compare.labels import labels, setting_text
 from harness.compare.result import ArmSummary
+from harness.errors import ConfigError, suggestion
 from harness.row import RUN_ID
 
 if TYPE_CHECKING:
@@ -128,6 +129,29 @@ def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
             names.append(str(name))
             columns.append(frame[name].astype(object).where(known, None).tolist())
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def rows_having(rows: Sequence[Row], wanted: Mapping[str, Any], what: str) -> list[Row]:
+    """The rows with each wanted value; a column that is to have None may have any.
+
+    Args:
+        what: a row is called in an error, as "finished run".
+
+    Raises:
+        ConfigError: none has a value; with the nearest and those that there are.
+    """
+    left = list(rows)
+    for column, value in wanted.items():
+        if value is None:
+            continue
+        known = sorted({str(row.get(column)) for row in left})
+        left = [row for row in left if str(row.get(column)) == str(value)]
+        if not left:
+            raise ConfigError(
+                f"no {what} has {column} '{value}'{suggestion(str(value), known)}; there is: "
+                f"{', '.join(known[:12]) or 'none'}"
+            )
+    return left
 
 
 def is_frozen(row: Row, silent: bool = False) -> bool | None:

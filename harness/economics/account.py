@@ -9,10 +9,11 @@ from statistics import fmean
 from typing import Any
 
 from harness.columns import COLUMNS
+from harness.economics.breakeven import UNITS
 from harness.economics.carbon import CarbonIntensity, carbon_intensity
 from harness.economics.prefix import shared_prefix
 from harness.economics.prices import ApiPrice, machine_cost
-from harness.economics.rows import FIXED, UNITS, arm_cost, idle_cost, phases_cost
+from harness.economics.rows import FIXED, arm_cost, idle_cost, phases_cost
 from harness.economics.stated import embodied_of, prices_of
 from harness.economics.tokenomics import QueryCost, TokenUse, api_cost, prefix_saving, query_cost
 from harness.errors import ConfigError

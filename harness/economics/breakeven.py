@@ -12,6 +12,9 @@ from fractions import Fraction
 from harness.economics.checks import checked_amount, checked_positive, checked_share
 from harness.errors import ConfigError, suggestion
 
+UNITS = {"seconds": "s", "kwh": "kWh", "kgco2e": "kg CO2e", "usd": "US$"}
+"""What costs are counted in, and how that is written."""
+
 CASES = ("above", "below", "always", "never", "tie")
 """Where the first arm is the cheaper one: above or below the volume, everywhere, nowhere, or both
 cost the same everywhere."""

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     if "--help" in arguments or "-h" in arguments:
         print(HELP)
         return 0
-    from harness.economics.rows import UNITS
+    from harness.economics.breakeven import UNITS
 
     parser = argparse.ArgumentParser("harness breakeven", add_help=False, allow_abbrev=False)
     refusing(parser, "breakeven")
@@ -76,7 +76,7 @@ def _print(asked: argparse.Namespace) -> None:
     from harness.economics import told
     from harness.economics.pairs import paired
     from harness.economics.predicted import predicted
-    from harness.economics.stated import load_cost
+    from harness.economics.stated import cost_given
     from harness.economics.volume import Question
     from harness.measures.definitions import ACCURACY
     from harness.results import read_results
@@ -84,7 +84,7 @@ def _print(asked: argparse.Namespace) -> None:
     if asked.accuracy not in ACCURACY:
         raise ConfigError(f"--accuracy is '{asked.accuracy}'; it is one of {', '.join(ACCURACY)}")
     frame = read_results([asked.path]).frame
-    cost = load_cost(asked.cost, asked.assume) if asked.cost or asked.assume else None
+    cost = cost_given(asked.cost, asked.assume)
     narrowed = {"task": asked.task, "model": asked.model}
     pairs = paired(frame, asked.arm, asked.against, asked.readings, narrowed)
     right = asked.accuracy if asked.per == "correct" else None
@@ -112,7 +112,7 @@ def _studies(pairs: Pairs, unit: str, question: Question) -> tuple[list[Study], 
     Raises:
         ConfigError: none can be.
     """
-    from harness.economics.rows import UNITS
+    from harness.economics.breakeven import UNITS
     from harness.economics.volume import study
 
     if unit != ALL:

@@ -64,11 +64,11 @@ def main(arguments: Sequence[str]) -> int:
 def _study(asked: argparse.Namespace) -> tuple[Study, list[str]]:
     """The account, and one line for each thing that could not be read."""
     from harness.compare.arms import line_up
-    from harness.economics.stated import load_cost
+    from harness.economics.stated import cost_given
     from harness.economics.study import study
     from harness.results import read_results
 
-    cost = load_cost(asked.cost, asked.assume) if asked.cost or asked.assume else None
+    cost = cost_given(asked.cost, asked.assume)
     results = read_results(asked.paths)
     arms, told = line_up(results.frame)
     # A frozen arm's later seeds repeat the first.

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from harness.blocks.table import read_blocks
+from harness.blocks.table import readings_by_set
 from harness.columns import COLUMNS
-from harness.compare.arms import rows_of
+from harness.compare.arms import rows_having, rows_of
 from harness.economics.rows import with_reading
 from harness.errors import ConfigError, suggestion
 
@@ -62,7 +61,7 @@ def paired(
     """
     if arm == against:
         raise ConfigError(f"{arm} is set against itself: name another arm with --against")
-    rows = _narrowed(rows_of(frame), narrowed or {})
+    rows = rows_having(rows_of(frame), narrowed or {}, "row")
     return pair_rows(arm, against, _of_arm(rows, arm), _of_arm(rows, against), readings)
 
 
@@ -96,12 +95,10 @@ def _by_block(arm: str, against: str, one: Sequence[Row], two: Sequence[Row]) ->
         for row in rows
         if row.get("folder")
     }
-    sets: dict[str, list[tuple[int, Row, Row]]] = {}
-    for folder in sorted({name for name, _ in runs}):
-        for reading in read_blocks(Path(folder)):
-            side, row = runs.get((folder, reading["run_id"]), (0, None))
-            if row is not None:
-                sets.setdefault(reading["set_id"], []).append((side, row, reading))
+    sets = {
+        name: [(side, row, reading) for (side, row), reading in found]
+        for name, found in readings_by_set(runs).items()
+    }
     whole = {name: found for name, own in sets.items() if (found := _blocks(own))}
     if not whole:
         return None
@@ -167,20 +164,6 @@ def _seeds(arm: str, rows: Sequence[Row]) -> dict[Any, Row]:
             raise ConfigError(f"{arm} has several rows of seed {row['seed']}: name one table")
         found[row["seed"]] = row
     return found
-
-
-def _narrowed(rows: Sequence[Row], wanted: Mapping[str, str | None]) -> list[Row]:
-    left = list(rows)
-    for column, value in wanted.items():
-        if value is not None:
-            known = sorted({str(row.get(column)) for row in left})
-            left = [row for row in left if str(row.get(column)) == value]
-            if not left:
-                raise ConfigError(
-                    f"no row has {column} '{value}'{suggestion(value, known)}; there is: "
-                    f"{', '.join(known[:12])}"
-                )
-    return left
 
 
 def _of_arm(rows: Sequence[Row], arm: str) -> list[Row]:

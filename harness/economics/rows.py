@@ -10,7 +10,7 @@ import pandas as pd
 from harness.columns import phase_columns
 from harness.economics.breakeven import ArmCost
 from harness.economics.prices import OwnedDevice, machine_cost
-from harness.economics.stated import prices_of
+from harness.economics.stated import idle_kwh_a_second, prices_of
 from harness.metering.config import CostConfig
 from harness.metering.grid import grid_of
 
@@ -20,9 +20,6 @@ FIXED = ("prepare", "index", "train")
 """Paid once. Choosing settings on validation (``tune``) is a cost of its own, shown apart."""
 
 PER_QUERY = ("retrieve", "prefill", "decode")
-UNITS = {"seconds": "s", "kwh": "kWh", "kgco2e": "kg CO2e", "usd": "US$"}
-
-JOULES_PER_KWH = 3.6e6
 
 OF_A_READING = (
     *("n_test", "prefill_tokens", "decode_tokens"),
@@ -73,19 +70,18 @@ def update_cost(row: Row, unit: str, cost: CostConfig | None = None) -> float | 
 def idle_cost(row: Row, unit: str, cost: CostConfig | None) -> float | None:
     """What a resident model draws while it waits, for each query; None where it is not stated.
 
-    Idle watts × busy seconds of a query × (1 − utilisation) / utilisation: of each second in which
-    the machine works, so many pass idle. It takes no time of a query's own (seconds: 0), and an
-    hour that is rented pays for its electricity (US$: 0).
+    ``idle_kwh_a_second`` × busy seconds of a query. It takes no time of a query's own (seconds:
+    0), and an hour that is rented pays for its electricity (US$: 0).
     """
     if cost is None:
         return None
-    watts, used = cost.hardware.idle_watts.value, cost.hardware.utilisation.value
+    waiting = idle_kwh_a_second(cost)
     busy = _per_query(row, phases_cost(row, _here(row), "seconds"))
-    if watts is None or used is None or busy is None:
+    if waiting is None or busy is None:
         return None
     if unit == "seconds":
         return 0.0
-    kwh = watts * busy * (1 - used) / used / JOULES_PER_KWH
+    kwh = waiting * busy
     if unit == "kwh":
         return kwh
     if unit == "kgco2e":

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from harness.columns import phase_columns
-from harness.economics.rows import FIXED, JOULES_PER_KWH, PER_QUERY
+from harness.economics.rows import FIXED, PER_QUERY
+from harness.economics.stated import JOULES_PER_KWH
 
 Row = Mapping[str, Any]
 

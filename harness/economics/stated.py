@@ -59,6 +59,8 @@ RIVALS = {
 }
 """A machine is owned or rented: the one that the command line assumes stands over the other."""
 
+JOULES_PER_KWH = 3.6e6
+
 UNSOURCED = "stated without a source"
 """Of a plain number that ``cost.sources`` says nothing about."""
 
@@ -127,6 +129,15 @@ def load_cost(name: str | None = None, assumed: Sequence[str] = ()) -> CostConfi
     return found
 
 
+def cost_given(name: str | None, assumed: Sequence[str]) -> CostConfig | None:
+    """The cost settings that ``--cost`` and ``--assume`` name; None where neither does.
+
+    Raises:
+        ConfigError: as ``load_cost``.
+    """
+    return load_cost(name, assumed) if name or assumed else None
+
+
 def assumptions(cost: CostConfig) -> list[Assumption]:
     """Every figure stated in ``cost``, and PUE and carbon intensity with where they are from."""
     found = []
@@ -187,6 +198,18 @@ def api_of(cost: CostConfig) -> ApiPrice | None:
     if prompt is None or output is None:
         return None
     return ApiPrice(prompt, output, figure(prices.api_cached_usd_per_million))
+
+
+def idle_kwh_a_second(cost: CostConfig) -> float | None:
+    """kWh that a resident model draws while it waits, for each second in which it works.
+
+    Idle watts × (1 − utilisation) / utilisation: of each second in which the machine works, so
+    many pass idle. None where either is not stated.
+    """
+    watts, used = cost.hardware.idle_watts.value, cost.hardware.utilisation.value
+    if watts is None or used is None:
+        return None
+    return watts * (1 - used) / used / JOULES_PER_KWH
 
 
 def embodied_of(cost: CostConfig) -> Embodied | None:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from harness.economics.breakeven import UNITS
 from harness.economics.pairs import Pairs
 from harness.economics.predicted import Predicted
 from harness.economics.resampling import FEW_BLOCKS, ResampledBreakEven
-from harness.economics.rows import UNITS
 from harness.economics.scenarios import assumed_watts
 from harness.economics.volume import Question, Side, Study
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from harness.economics.breakeven import ArmCost
+from harness.economics.breakeven import UNITS, ArmCost
 from harness.economics.pairs import Pairs
 from harness.economics.resampling import ResampledBreakEven, mean_cost, resampled_break_even
-from harness.economics.rows import UNITS, arm_cost, idle_cost, phases_cost
+from harness.economics.rows import arm_cost, idle_cost, phases_cost
 from harness.economics.scenarios import SCENARIOS, Scenario, in_scenario
 from harness.errors import ConfigError
 from harness.metering.config import CostConfig

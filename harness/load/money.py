@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.economics.prices import OwnedDevice, Prices, machine_cost
-from harness.economics.stated import load_cost, prices_of
+from harness.economics.stated import cost_given, prices_of
 from harness.economics.tokenomics import TokenUse, api_cost
 
 
@@ -16,9 +16,10 @@ def stated_prices(name: str | None, assumed: Sequence[str]) -> Prices:
     Raises:
         ConfigError: there are no such settings, or a price that others need is missing.
     """
-    if name is None and not assumed:
+    cost = cost_given(name, assumed)
+    if cost is None:
         return Prices()
-    prices = prices_of(load_cost(name, assumed))
+    prices = prices_of(cost)
     if prices.device is not None:
         machine_cost(prices, 0.0, 0.0)  # what is missing is said before anything is measured
     return prices

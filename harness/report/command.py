@@ -97,7 +97,7 @@ def parse(arguments: Sequence[str]) -> Request:
 def write_report(request: Request) -> list[tuple[Path, int]]:
     """Write page, Markdown and figures; the value is each file with its bytes."""
     from harness.compare.options import Options
-    from harness.economics.stated import load_cost
+    from harness.economics.stated import cost_given
     from harness.report import markdown, page
     from harness.report.answer import answer
     from harness.report.explorer import explorer
@@ -107,11 +107,10 @@ def write_report(request: Request) -> list[tuple[Path, int]]:
     from harness.report.sections import placed, sections
     from harness.report.volume import volume_section
 
-    stated = bool(request.cost or request.assume)
-    cost = load_cost(request.cost, request.assume) if stated else None
+    cost = cost_given(request.cost, request.assume)
     options = Options(baseline=request.baseline, by=request.by)
     data = gather(request.paths, options, request.title)
-    account = account_of(data, request.cost, request.assume, request.api)
+    account = account_of(data, cost, request.api)
     charts = figures(data.frame, data.comparison, prices=prices_of(account))
     listed = explorer(data)
     found = answer(data.comparison)

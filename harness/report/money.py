@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.economics.stated import load_cost
 from harness.economics.study import Study, measures_of_correctness, study
 from harness.economics.tokenomics import QueryCost
+from harness.metering.config import CostConfig
 from harness.report.gather import ReportData
 from harness.report.headline import headline_measures
 from harness.report.money_tables import ESTIMATE
@@ -15,10 +15,8 @@ from harness.report.readings import OWNED, RENTED
 from harness.report.text import one_line
 
 
-def account_of(
-    data: ReportData, cost: str | None, assumed: Sequence[str], apis: Sequence[str]
-) -> Study:
-    """The account of a report's arms, by what ``--cost``, ``--assume`` and ``--api`` say.
+def account_of(data: ReportData, cost: CostConfig | None, apis: Sequence[str]) -> Study:
+    """The account of a report's arms, by the cost settings and what ``--api`` names.
 
     Raises:
         ConfigError: one of them cannot be.
@@ -27,7 +25,7 @@ def account_of(
     usual = [one.name for one in headline_measures(data) if one.name in correct]
     return study(
         [(arm.label, arm.runs, len(arm.measured)) for arm in data.arms],
-        load_cost(cost, assumed) if cost or assumed else None,
+        cost,
         apis,
         usual[0] if usual else None,
     )

@@ -10,11 +10,10 @@ from typing import Any
 import altair as alt
 
 from harness.columns import COLUMNS
-from harness.economics.breakeven import ArmCost, total_cost
+from harness.economics.breakeven import UNITS, ArmCost, total_cost
 from harness.economics.pairs import Pairs, pair_rows
 from harness.economics.predicted import Predicted, predicted
 from harness.economics.resampling import ResampledBreakEven
-from harness.economics.rows import UNITS
 from harness.economics.told import count, crosses, interval, words_on_energy
 from harness.economics.volume import Question, Study, study
 from harness.errors import ConfigError, HarnessError

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from harness.cli import main
 from harness.columns import COLUMNS
-from harness.economics.breakeven import ArmCost, total_cost
+from harness.economics.breakeven import UNITS, ArmCost, total_cost
 from harness.economics.config import HardwareConfig, PricesConfig, Stated
 from harness.economics.pairs import Pairs, paired
 from harness.economics.predicted import Predicted, predicted
-from harness.economics.rows import JOULES_PER_KWH, UNITS, arm_cost
+from harness.economics.rows import arm_cost
 from harness.economics.scenarios import SCENARIOS, Scenario, assumed_watts, in_scenario
-from harness.economics.stated import load_cost
+from harness.economics.stated import JOULES_PER_KWH, load_cost
 from harness.economics.volume import Question, study
 from harness.errors import ConfigError
 from harness.metering.config import CostConfig

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
@@ -22,15 +21,11 @@ from tests.search.samples import small_search
 
 @pytest.fixture(autouse=True)
 def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """An empty working folder and cache, and logging as it was before Hydra configured it."""
+    """An empty working folder and cache."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     for name in ("HYDRA_FULL_ERROR", "HARNESS_INVOCATION", "HARNESS_RERUN"):
         monkeypatch.setenv(name, "")
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
 
 
 def kept(results: Path) -> list[Trial]:

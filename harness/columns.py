@@ -202,6 +202,18 @@ _COUNTS: tuple[_Entry, ...] = (
     ("n_clusters", "int", "", "entities they ask about, which intervals are clustered by"),
     ("by_bucket", "json", "", "popularity bucket -> measure -> mean, low, high, n"),
     ("metric_versions", "json", "", "measure -> version of its definition"),
+    (
+        "answers_at_limit",
+        "float",
+        "share",
+        "generated answers to answerable questions that are max_new_tokens long: most were cut",
+    ),
+    (
+        "wrong_at_limit",
+        "float",
+        "share",
+        "such answers that hold no gold answer: the most that a higher limit could mend",
+    ),
     ("quoting", "int", "answers", "answers with a closed quote, where final answers are scored"),
     ("quoting_verbatim", "int", "answers", "those that quote a passage of their prompt verbatim"),
     ("quoting_unfinished", "int", "answers", "answers that end within a quote: no final answer"),

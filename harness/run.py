@@ -18,6 +18,7 @@ from harness.config import Config, config_hash, keep_config
 from harness.errors import ConfigError, HarnessError
 from harness.ledger import Ledger
 from harness.measures.accuracy import Scores, score
+from harness.measures.cut import at_limit
 from harness.measures.definitions import metric_versions
 from harness.measures.forgetting import load_probes
 from harness.measures.index_recall import measure_index_recall
@@ -187,6 +188,8 @@ def measure(
     with turn() if turn else nullcontext():  # another cell may be measured now
         measure_similarity(config.measure, str(device), answers.predictions, scores)
     values = accuracy_values(answers, scores, confidence)
+    limit = at_limit(answers.predictions, scores, config.prompt.max_new_tokens)
+    values |= limit.values()
     quoting = quoting_of(answers.predictions) if config.measure.answer_part == "final" else None
     if quoting:
         values |= quoting.values()
@@ -198,7 +201,8 @@ def measure(
     half = HALF_NOTE if probed.items and halved(config.search) else None
     quoted = method.quoted.note() if method.quoted else None
     left_open = quoting.note(len(answers.predictions)) if quoting else None
-    notes = [*method.task.notes, method.training.get("note"), quoted, left_open, half, *said]
+    trained = method.training.get("note")
+    notes = [*method.task.notes, trained, quoted, limit.note(), left_open, half, *said]
     values |= {
         "split_sha256": task.test_sha256(),
         "corpus_sha256": task.corpus_sha256(),

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 from harness.columns import PHASES, phase_columns
+from harness.measures.cut import told as told_of_limit
 from harness.record import read_rows
 from harness.row import Row
 
@@ -169,6 +170,13 @@ def what_was_lost(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
+def what_was_cut(rows: Sequence[Row]) -> list[str]:
+    """A line for each arm of which the limit of tokens may have made answers wrong."""
+    first = [of_arm[0] for of_arm in _by_arm(rows).values()]
+    cut = [told for told in map(told_of_limit, first) if told]
+    return [f"{line}: raise prompt.max_new_tokens for every arm." for line in cut]
+
+
 def phases_grid(rows: Sequence[Row]) -> Grid:
     """Seconds of each phase, a column an arm, mean over its seeds; reused work at its full cost."""
     arms = _by_arm([row for row in rows if row["status"] == "ok"])
@@ -193,6 +201,7 @@ def footer(rows: Sequence[Row], folder: Path) -> list[str]:
         "forgot: points lost on facts that were not trained, asked openly or with options.",
         "answer ms: for a question, in batches.",
         *what_was_lost(rows),
+        *what_was_cut(rows),
     ]
     assumed = [row["energy_assumed_share"] for row in rows if row["energy_source"] == "estimate"]
     shares = [share for share in assumed if share is not None]

@@ -115,6 +115,15 @@ def test_estimated_energy_is_explained_and_counted_energy_is_not():
     assert not any("estimated" in line for line in footer([row(energy_source="counter")], Path()))
 
 
+def test_a_limit_that_cut_answers_is_said_and_one_that_did_not_is_not():
+    cut = row(max_new_tokens=20, wrong_at_limit=0.21)
+    assert any(
+        "21% of the answers of rag were cut at 20 tokens and count as wrong: raise" in line
+        for line in footer([cut], Path("x"))
+    )
+    assert not any("were cut" in line for line in footer([row(wrong_at_limit=0.01)], Path("x")))
+
+
 def test_the_next_command_is_more_seeds_of_an_experiment_then_own_data():
     assert footer([FULL], Path("x"))[-1].startswith(
         "Next: harness run experiment=quickstart seed=0,1,2"

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 from typing import Any
 
 from harness.compare.arms import DATA, SETTINGS, Arm, shortened
 from harness.compare.labels import setting_text
 from harness.measures.costs import TIMED
+from harness.measures.cut import WORTH_SAYING
 
 EMISSIONS = "emissions_kg"
 ENERGY = ("setup_energy_kwh", "answer_energy_kwh", "total_energy_kwh", EMISSIONS)
@@ -57,7 +59,27 @@ def marks(baseline: Arm, arm: Arm) -> list[str]:
             found.append(f"other seeds: {_seeds(ours)} against {_seeds(theirs)}")
     if _other_device(baseline, arm):
         found.append("another device: costs that depend on it are not tested")
+    found += _cut(baseline, arm)
     return [*found, *(mark for one in (baseline, arm) for mark in _marks_of(one))]
+
+
+def _cut(baseline: Arm, arm: Arm) -> list[str]:
+    """That the limit of tokens may have cost one arm much more than the other."""
+    known = [(share, one) for one in (baseline, arm) if (share := _cut_share(one)) is not None]
+    if len(known) < 2:
+        return []
+    (less, other), (more, most) = sorted(known, key=lambda pair: pair[0])
+    if more - less < WORTH_SAYING:
+        return []
+    return [
+        f"{more:.0%} of the answers of {most.label} were cut at max_new_tokens and count as wrong, "
+        f"of {other.label} {less:.0%}"
+    ]
+
+
+def _cut_share(arm: Arm) -> float | None:
+    known = [row["wrong_at_limit"] for row in arm.runs if row.get("wrong_at_limit") is not None]
+    return fmean(known) if known else None
 
 
 def _marks_of(arm: Arm) -> Iterator[str]:

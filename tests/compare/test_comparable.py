@@ -29,6 +29,14 @@ def test_equal_rows_are_compared_without_a_word():
     assert marks(*both) == []
 
 
+def test_a_limit_that_cut_one_arm_alone_is_marked():
+    both = pair_of({"wrong_at_limit": 0.01}, {"wrong_at_limit": 0.21})
+    mark = "21% of the answers of b were cut at max_new_tokens and count as wrong, of a 1%"
+    assert marks(*both) == [mark]
+    assert marks(*pair_of({"wrong_at_limit": 0.2}, {"wrong_at_limit": 0.21})) == []
+    assert marks(*pair_of({}, {"wrong_at_limit": 0.21})) == []
+
+
 def test_another_task_is_refused():
     assert refusal(*pair_of({}, {"task": "capitals"})) == "other task: facts against capitals"
 

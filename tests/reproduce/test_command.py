@@ -115,7 +115,7 @@ def test_all_claims_stand_on_one_page_without_any_run(
     text = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
     for paper in ("biderman2024", "gekhman2024", "ovadia2024", "raft2024", "soudani2024"):
         assert f"| {paper} | " in text
-    assert "the paper was not run at this scale" in text
+    assert "it was not run at this scale" in text
     assert "confirmed" not in text and "refuted" not in text
     assert [path.name for path in tmp_path.iterdir()] == ["reproduction.md"]
 

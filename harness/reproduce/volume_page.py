@@ -35,12 +35,12 @@ def claim_cells(one: Verdict) -> tuple[Cell, ...]:
         return (Cell(EMPTY), allowed, Cell(EMPTY, needed), Cell(EMPTY), Cell(compared, place))
     volumes = found.volumes
     effect = (
-        f"{times(found.value)}: measured {count(volumes.seconds.queries)}, "
+        f"{times(found.value)}: measured {queries(volumes.seconds)}, "
         f"predicted {count(volumes.predicted)} ({volumes.formula})"
     )
     detail = f"{times(found.low)} to {times(found.high)} in seconds"
     if volumes.kwh is not None:
-        detail += f"; in kWh {count(volumes.kwh.queries)}, {_ends(volumes.kwh)}"
+        detail += f"; in kWh {queries(volumes.kwh)}, {_ends(volumes.kwh)}"
     return (
         Cell(effect, detail),
         allowed,
@@ -58,6 +58,13 @@ def overtaking(one: Verdict) -> str:
 def times(ratio: float) -> str:
     """A log2 of a ratio as "× 0.65"; that of a volume without limit has none either."""
     return f"× {digits(2**ratio)}" if ratio < math.inf else "no limit"
+
+
+def queries(volume: Volume) -> str:
+    """The volume in queries, or that there is none because an arm is cheaper at every one."""
+    if volume.queries == math.inf:
+        return "never"
+    return count(volume.queries) if volume.queries else "from the first on"
 
 
 def volumes_table(verdicts: Sequence[Verdict], level: float) -> Table | None:
@@ -101,9 +108,9 @@ def _row(one: Verdict, volumes: Volumes) -> tuple[Cell, ...]:
         Cell(count(volumes.trained_tokens)),
         Cell(f"{volumes.extra_prompt_tokens:,.1f}"),
         Cell(count(volumes.predicted), volumes.formula),
-        Cell(count(volumes.seconds.queries), _ends(volumes.seconds)),
+        Cell(queries(volumes.seconds), _ends(volumes.seconds)),
         Cell(times(ratio.value), f"{times(ratio.low)} to {times(ratio.high)}"),
-        Cell(EMPTY) if kwh is None else Cell(count(kwh.queries), _ends(kwh)),
+        Cell(EMPTY) if kwh is None else Cell(queries(kwh), _ends(kwh)),
         Cell(str(ratio.n)),
     )
 
@@ -153,7 +160,7 @@ def _chart(rows: Sequence[dict[str, Any]], factor: float) -> dict[str, Any]:
     names = [row["series"] for row in rows]
     places = [row[key] for row in rows for key in ("x", "value", "low", "high") if row[key]]
     ends = (min(places) / ROOM, max(places) * ROOM)
-    reach = alt.Scale(type="log", domain=list(ends), nice=False, clamp=True)
+    reach = alt.Scale(type="log", domain=list(ends), nice=False)
     along = alt.X("x:Q", title="predicted, queries", scale=reach)
     up = alt.Y("value:Q", title="measured, queries", scale=reach)
     used = [SHAPES[position % len(SHAPES)] for position in range(len(names))]
@@ -169,7 +176,7 @@ def _chart(rows: Sequence[dict[str, Any]], factor: float) -> dict[str, Any]:
     points = alt.Chart(records(rows))
     whiskers = alt.Chart(records([row for row in rows if row["low"] is not None]))
     layers = [
-        alike.mark_area(opacity=0.12, color="gray").encode(
+        alike.mark_area(opacity=0.12, color="gray", clip=True).encode(
             x=along, y=alt.Y("low:Q", title="measured, queries", scale=reach), y2="high:Q"
         ),
         alike.mark_line(strokeWidth=1, color="gray").encode(x=along, y=up),

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,14 +47,18 @@ SCRATCH = ".metering-"
 
 @dataclass(frozen=True)
 class Asked:
-    """What the command line asks for."""
+    """What is to be metered, as the command line says it; see ``HELP``.
+
+    Attributes:
+        narrowed: column -> the value that rows must have; None: any.
+    """
 
     folder: Path
     arms: tuple[str, ...]
-    blocks: int
-    warmup: int
-    phases: str
-    narrowed: dict[str, str | int | None]
+    blocks: int = 5
+    warmup: int = 1
+    phases: str = "all"
+    narrowed: dict[str, str | int | None] = field(default_factory=dict)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,7 +70,15 @@ def main(arguments: Sequence[str]) -> int:
     if "--help" in arguments or "-h" in arguments:
         print(HELP)
         return 0
-    asked = parse(arguments)
+    return meter(parse(arguments))
+
+
+def meter(asked: Asked) -> int:
+    """Take the readings that are missing of what is asked for, and return the exit code.
+
+    Raises:
+        HarnessError: a run is not there or cannot be metered again.
+    """
     from harness.blocks.plan import make_plan
     from harness.results import read_results
 

@@ -1,10 +1,12 @@
 """What a paper claims, as ``claims.yaml`` states it before anything is run.
 
-A claim has a direction and a least effect that matters; its contrast says what the effect is.
+A claim has a direction and a least effect that matters; its contrast says what the effect is. A
+claim that a formula holds has no direction: the effect is to stay within a factor.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +16,8 @@ from harness.measures.definitions import MEASURES
 from harness.reproduce.yaml_file import Node, read_yaml
 
 DIRECTIONS = ("greater", "less")
+WITHIN = "within"
+"""The direction of a claim that the effect is small, either way."""
 TESTS = ("weights", "seeds")
 """What is judged: these trained weights, or the method over seeds."""
 
@@ -99,7 +103,23 @@ class Choice:
         return self.among
 
 
-Contrast = Difference | Interaction | Buckets | Slope | Matched | Choice
+@dataclass(frozen=True)
+class VolumeRatio:
+    """log2 of the volume above which ``arm`` is cheaper than ``against``: measured / predicted.
+
+    Measured in seconds from metered blocks; predicted in FLOP, as 2D/r or 3D/r.
+    """
+
+    arm: str
+    against: str
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        return (self.arm, self.against)
+
+
+OfScores = Difference | Interaction | Buckets | Slope | Matched | Choice
+Contrast = OfScores | VolumeRatio
 
 
 @dataclass(frozen=True)
@@ -111,9 +131,11 @@ class Claim:
         stage: the experiment whose runs are read.
         tasks: whose questions are put together; each claim is about all of them.
         measures: a question's score; of several the items are put together.
+        direction: one of ``DIRECTIONS``, or ``WITHIN`` of a ``VolumeRatio``.
         test: one of ``TESTS``.
         only: column of the predictions -> value: only these questions count.
-        least: the least effect that matters, in the measure's own unit.
+        least: the least effect that matters, in the measure's own unit; of a ``VolumeRatio`` log2
+            of the factor within which it is to stay.
         spread: standard deviation of a question's effect that the size was planned with.
         cannot: why no run of this size can speak to the claim; it has no contrast then.
     """
@@ -175,6 +197,7 @@ def read_claims(path: Path) -> Claims:
 
 _ALWAYS = ("id", "claim", "published", "why")
 _TESTED = ("stage", "tasks", "measure", "contrast", "direction", "test", "least", "spread", "only")
+_OF_VOLUMES = ("stage", "tasks", "contrast", WITHIN)
 
 
 def _claim(node: Node) -> Claim:
@@ -182,9 +205,11 @@ def _claim(node: Node) -> Claim:
     if "cannot" in node.values:
         node.known((*_ALWAYS, "cannot"))
         return replace(said, cannot=node.text("cannot"))
+    contrast = _contrast(node.node("contrast"))
+    if isinstance(contrast, VolumeRatio):
+        return _of_volumes(node, said, contrast)
     node.known((*_ALWAYS, *_TESTED))
     only = node.node("only", {})
-    contrast = _contrast(node.node("contrast"))
     return replace(
         said,
         stage=node.text("stage"),
@@ -196,6 +221,21 @@ def _claim(node: Node) -> Claim:
         least=node.number("least", above=0),
         spread=node.number("spread", above=0) if "spread" in node.values else None,
         only=tuple((name, only.text(name)) for name in only.values),
+    )
+
+
+def _of_volumes(node: Node, said: Claim, contrast: VolumeRatio) -> Claim:
+    node.known((*_ALWAYS, *_OF_VOLUMES))
+    tasks = node.texts("tasks")
+    if len(tasks) > 1:
+        node.wrong(f"tasks are {', '.join(tasks)}; blocks are metered on one task")
+    return replace(
+        said,
+        stage=node.text("stage"),
+        tasks=tasks,
+        contrast=contrast,
+        direction=WITHIN,
+        least=math.log2(node.number(WITHIN, above=1)),
     )
 
 
@@ -266,6 +306,11 @@ def _choice(node: Node) -> Choice:
     return Choice(among, share)
 
 
+def _volume_ratio(node: Node) -> VolumeRatio:
+    node.known(("arm", "against"))
+    return VolumeRatio(node.text("arm"), node.text("against"))
+
+
 _KINDS: dict[str, Callable[[Node], Contrast]] = {
     "difference": _difference,
     "interaction": _interaction,
@@ -273,4 +318,5 @@ _KINDS: dict[str, Callable[[Node], Contrast]] = {
     "slope": _slope,
     "matched": _matched,
     "choice": _choice,
+    "breakeven": _volume_ratio,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ usage: harness reproduce PAPER [--scale smoke|small|full] [--table TABLE] [OPTIO
 Run a paper again and say which of its claims hold: confirmed, refuted or not shown.
 
   PAPER            a folder of experiments/ ({papers}), or a path
-  --all            every paper, and one page of all claims
+  --all            every paper and the study break_even, and one page of all claims
   --scale SCALE    smoke: within ten minutes, to see that all is connected; judges nothing
                    small: a small model on tasks of the same design, on a CPU (the default)
                    full: the paper's own models and data; needs --yes
@@ -81,9 +82,16 @@ def main(arguments: Sequence[str]) -> int:
         from harness.reproduce.pages import as_markdown, overview
 
         suffix = "" if request.scale == "small" else f"_{request.scale}"
+        kinds = Counter(paper.kind for paper in asked)
+        studies = [paper.id for paper in asked if paper.kind == "study"]
         text = as_markdown(
-            "Claims of five papers, run again" if len(asked) == 5 else "Claims run again",
-            f"{len(asked)} papers.",
+            "Claims of five papers, run again" if kinds["paper"] == 5 else "Claims run again",
+            f"{kinds['paper']} papers"
+            + (
+                f", and a study of this harness's own formulas ({', '.join(studies)})."
+                if studies
+                else "."
+            ),
             overview(verdicts, request.scale),
         )
         print(_write(request.results / f"reproduction{suffix}.md", text))

@@ -19,10 +19,10 @@ from harness.compare.estimate import MIN_SEEDS, Estimate, Matrix, over_seeds, th
 from harness.reproduce.claims import (
     Buckets,
     Choice,
-    Contrast,
     Difference,
     Interaction,
     Matched,
+    OfScores,
     Slope,
 )
 from harness.reproduce.sheet import Sheet
@@ -35,14 +35,50 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Volume:
+    """Queries above which an arm is cheaper for good, and the interval; 0 is from the first on."""
+
+    queries: float
+    low: float
+    high: float
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        return (self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """What a ratio of volumes is made of.
+
+    Attributes:
+        formula: "2D/r" or "3D/r", of D ``trained_tokens`` and r ``extra_prompt_tokens`` a query.
+        seconds, kwh: the measured volume; None where a cost is unknown.
+        reasons: why the two differ, in the readings' own figures.
+        told: what the readings are, and what they lack.
+    """
+
+    formula: str
+    trained_tokens: float
+    extra_prompt_tokens: float
+    predicted: float
+    seconds: Volume
+    kwh: Volume | None
+    reasons: tuple[str, ...]
+    told: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Effect:
     """An effect and its interval, for the weights at hand.
 
     Attributes:
-        n: questions (or probe items); clusters: the entities that they are about.
+        n: questions (or probe items, or metered blocks); clusters: the entities that they are
+            about.
         seeds: of the trained arms, the fewest; 1 where none is trained.
         over_seeds: the interval of the method over seeds, where there are enough of them.
         smallest: what would be told from 0 in 80 % of such studies; None where it is resampled.
+        volumes: of a ``VolumeRatio``, both volumes.
     """
 
     value: float
@@ -54,10 +90,11 @@ class Effect:
     method: str
     over_seeds: tuple[float, float] | None = None
     smallest: float | None = None
+    volumes: Volumes | None = None
 
 
 def effect(
-    contrast: Contrast, sheet: Sheet, level: float, harm: Sheet | None = None
+    contrast: OfScores, sheet: Sheet, level: float, harm: Sheet | None = None
 ) -> Effect | str:
     """The effect with its interval at ``1 - level``; or why there is none.
 

@@ -12,10 +12,12 @@ from harness.report.markdown import FIGURES, file_name
 from harness.report.sections import Section
 from harness.report.tables import Cell, Heading, Table, markdown, plain
 from harness.reproduce.charts import paper_figures
+from harness.reproduce.claims import WITHIN, Claims
 from harness.reproduce.paper import Paper, Scale, TableSpec
 from harness.reproduce.reading import Reading
 from harness.reproduce.tables import CLAIM_HEADINGS, OTHER, claim_row, claims_table, paper_table
 from harness.reproduce.verdict import CONFIRMED, NOT_JUDGED, NOT_SHOWN, REFUTED, Verdict
+from harness.reproduce.volume_page import volumes_figure, volumes_table
 
 PAGE = "reproduction"
 
@@ -32,18 +34,23 @@ def paper_sections(
     run = {name for stage in scale.stages for name in stage.tables}
     tables = [one for one in paper.tables if one.id in run] if table is None else [table]
     stages = None if table is None else {cell.ours.stage for cell in table.cells}
+    volumes, drawn = volumes_table(verdicts, paper.claims.level), volumes_figure(verdicts)
+    study = paper.kind == "study"
     return [
         Section(
             "claims",
-            "What the paper claims",
+            "What is claimed" if study else "What the paper claims",
             _about(paper, scale, more),
             tables=(claims_table(verdicts),),
         ),
         Section(
             "paper",
-            "The paper's tables and figures",
-            figures=tuple(paper_figures(paper, reading, stages)),
-            tables=tuple(paper_table(one, reading, scale.other) for one in tables),
+            "Measured and predicted" if study else "The paper's tables and figures",
+            figures=(*paper_figures(paper, reading, stages), *([drawn] if drawn else [])),
+            tables=(
+                *(paper_table(one, reading, scale.other) for one in tables),
+                *([volumes] if volumes else []),
+            ),
             problems=tuple(reading.problems),
             tables_first=True,
         ),
@@ -52,22 +59,40 @@ def paper_sections(
 
 def _about(paper: Paper, scale: Scale, more: Sequence[str]) -> tuple[str, ...]:
     claims = paper.claims
+    whose = "The paper's own models and data."
+    if paper.kind == "study":
+        whose = "A study of formulas that this harness derives: nothing is published beside it."
+    elif scale.other:
+        whose = f"{OTHER.capitalize()}: direction and size of effects, not levels."
     lines = [
-        f"Scale {scale.name}: {scale.note}. "
-        + (
-            f"{OTHER.capitalize()}: direction and size of effects, not levels."
-            if scale.other
-            else "The paper's own models and data."
-        ),
+        f"Scale {scale.name}: {scale.note}. {whose}",
         f"Seeds: {scale.seeds}.",
         f"Each of {claims.tests} tested claims has an interval at {100 * (1 - claims.level):.4g} % "
-        f"({claims.alpha:g} / {claims.tests}, Bonferroni). Confirmed: it lies wholly beyond the "
-        "least effect, in the claimed direction; refuted: wholly short of it; else not shown. "
-        "Direction, least effect and test were written in claims.yaml before the runs.",
+        f"({claims.alpha:g} / {claims.tests}, Bonferroni). {_judged(claims)}",
     ]
     if more:
         lines.append(f"Run with other settings than the paper's folder says: {' '.join(more)}.")
     return tuple(lines)
+
+
+def _judged(claims: Claims) -> str:
+    """What the verdicts mean, for the kinds of claim that there are."""
+    tested = [one for one in claims.claims if one.contrast is not None]
+    kinds = {one.direction == WITHIN for one in tested}
+    said = []
+    if kinds != {True}:
+        said.append(
+            "Confirmed: it lies wholly beyond the least effect, in the claimed direction; refuted: "
+            "wholly short of it; else not shown. Direction, least effect and test were written in "
+            "claims.yaml before the runs."
+        )
+    if True in kinds:
+        said.append(
+            "Of a formula, confirmed: the interval of measured / predicted lies wholly within the "
+            "factor that the claim allows; refuted: wholly outside; else not shown. The factor was "
+            "written in claims.yaml before the runs."
+        )
+    return " ".join(said)
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
@@ -127,7 +152,10 @@ def overview(papers: Mapping[str, tuple[Paper, Sequence[Verdict]]], scale: str) 
         Section(
             "papers",
             "Papers",
-            (f"Scale {scale}: {OTHER}; direction and size of effects, not levels.",),
+            (
+                f"Scale {scale}: {OTHER} than the papers'; direction and size of effects, not "
+                "levels.",
+            ),
             tables=(
                 Table(
                     "By paper", tuple(Heading(one, number=False) for one in columns), tuple(counts)
@@ -143,6 +171,6 @@ def unrun(verdicts: Sequence[Verdict], empty: bool) -> list[Verdict]:
     if not empty:
         return list(verdicts)
     return [
-        one if one.claim.cannot else replace(one, reason="the paper was not run at this scale")
+        one if one.claim.cannot else replace(one, reason="it was not run at this scale")
         for one in verdicts
     ]

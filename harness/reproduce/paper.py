@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.errors import ConfigError, DataError, suggestion
 from harness.measures.definitions import MEASURES
-from harness.reproduce.claims import Claims, read_claims
+from harness.reproduce.claims import Claims, VolumeRatio, read_claims
 from harness.reproduce.published import COLUMNS, Published, find, read_published
 from harness.reproduce.yaml_file import Node, read_yaml
 
@@ -17,6 +17,16 @@ EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 FILE = "paper.yaml"
 SCALES = ("smoke", "small", "full")
 FIGURES = ("lines", "buckets", "scatter")
+KINDS = ("paper", "study")
+"""Somebody's paper run again, or a study of formulas that this harness derives."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How often which arms of a stage are metered again after its sweep (``harness meter``)."""
+
+    count: int
+    arms: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,7 @@ class Stage:
         tables: the tables that need it; empty: it serves claims alone.
         questions, items: test questions and probe items over its tasks, where they are planned.
         makes: a step of the paper's own before the sweep, a key of ``steps.STEPS``; "" for none.
+        blocks: metered after the sweep; None for none.
     """
 
     name: str
@@ -37,6 +48,7 @@ class Stage:
     questions: int | None = None
     items: int | None = None
     makes: str = ""
+    blocks: Blocks | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +137,11 @@ class FigureSpec:
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper, its claims and its published figures."""
+    """A paper, its claims and its published figures.
+
+    Attributes:
+        kind: one of ``KINDS``.
+    """
 
     id: str
     folder: Path
@@ -135,6 +151,7 @@ class Paper:
     tables: tuple[TableSpec, ...]
     figures: tuple[FigureSpec, ...]
     claims: Claims
+    kind: str = "paper"
 
     @property
     def conf(self) -> Path:
@@ -154,7 +171,7 @@ class Paper:
         if name not in names:
             raise ConfigError(
                 f"--table: {self.id} has no table '{name}'{suggestion(name, names)}; "
-                f"it has {', '.join(names)}"
+                f"it has {', '.join(names) or 'none'}"
             )
         return self.tables[names.index(name)]
 
@@ -165,7 +182,7 @@ def papers(experiments: Path = EXPERIMENTS) -> list[str]:
 
 
 def read_paper(name: str, experiments: Path = EXPERIMENTS) -> Paper:
-    """The paper of that name, or of that folder.
+    """The paper of that name, or of that folder; without ``published.csv`` it printed no figure.
 
     Raises:
         ConfigError: there is none.
@@ -178,8 +195,11 @@ def read_paper(name: str, experiments: Path = EXPERIMENTS) -> Paper:
             f"no paper '{name}'{suggestion(name, known)}; it is one of {', '.join(known)}, or a "
             f"folder with a {FILE}"
         )
-    root = read_yaml(folder / FILE).known(("title", "citation", "scales", "tables", "figures"))
-    figures = read_published(folder / "published.csv")
+    root = read_yaml(folder / FILE).known(
+        ("title", "citation", "kind", "scales", "tables", "figures")
+    )
+    printed = folder / "published.csv"
+    figures = read_published(printed) if printed.exists() else []
     tables = [_table(node, figures) for node in root.nodes("tables", "table")]
     scales = root.node("scales").known(SCALES)
     found = Paper(
@@ -191,6 +211,7 @@ def read_paper(name: str, experiments: Path = EXPERIMENTS) -> Paper:
         tables=tuple(tables),
         figures=tuple(_figure(node) for node in root.nodes("figures", "figure", [])),
         claims=read_claims(folder / "claims.yaml"),
+        kind=root.choice("kind", KINDS, "paper"),
     )
     _check_stages(found, root)
     return found
@@ -203,7 +224,7 @@ def _scale(name: str, node: Node) -> Scale:
         node.wrong(f"other is {other!r}; it is true or false")
     stages = []
     for stage in node.nodes("stages", "stage"):
-        stage.known(("name", "overrides", "tables", "questions", "items", "makes"))
+        stage.known(("name", "overrides", "tables", "questions", "items", "makes", "blocks"))
         stages.append(
             Stage(
                 stage.text("name"),
@@ -212,6 +233,7 @@ def _scale(name: str, node: Node) -> Scale:
                 _count(stage, "questions"),
                 _count(stage, "items"),
                 stage.text("makes", ""),
+                _blocks(stage),
             )
         )
     if not stages:
@@ -229,6 +251,13 @@ def _scale(name: str, node: Node) -> Scale:
 
 def _count(node: Node, name: str) -> int | None:
     return int(node.number(name, above=0)) if name in node.values else None
+
+
+def _blocks(stage: Node) -> Blocks | None:
+    if "blocks" not in stage.values:
+        return None
+    node = stage.node("blocks").known(("count", "arms"))
+    return Blocks(int(node.number("count", above=0)), node.texts("arms"))
 
 
 _OURS = ("stage", "task", "arm", "measure", "only")
@@ -327,6 +356,17 @@ def _check_stages(paper: Paper, root: Node) -> None:
             for name in stage.tables:
                 if name not in [table.id for table in paper.tables]:
                     root.wrong(f"{scale.name}, stage '{stage.name}': no table '{name}'")
+        metered = {
+            (stage.name, arm) for stage in scale.stages if stage.blocks for arm in stage.blocks.arms
+        }
+        for claim in paper.claims.claims:
+            arms = claim.contrast.arms if isinstance(claim.contrast, VolumeRatio) else ()
+            for arm in arms:
+                if (claim.stage, arm) not in metered:
+                    root.wrong(
+                        f"{scale.name}: claim '{claim.id}' rests on metered blocks, and stage "
+                        f"'{claim.stage}' has none of {arm}"
+                    )
     known = {stage.name for scale in paper.scales.values() for stage in scale.stages}
     read = [cell.ours.stage for table in paper.tables for cell in table.cells]
     read += [point.ours.stage for figure in paper.figures for point in figure.points]

@@ -11,11 +11,12 @@ from harness import stats
 from harness.compare.arms import Arm, line_up
 from harness.compare.scorebook import Scorebook
 from harness.errors import RecordError
-from harness.reproduce.claims import Buckets, Claim, Claims, Matched
+from harness.reproduce.claims import Buckets, Claim, Claims, Matched, VolumeRatio
 from harness.reproduce.effects import Effect, effect
 from harness.reproduce.paper import Ours
 from harness.reproduce.sheet import Sheet, read_sheet
 from harness.reproduce.verdict import Verdict, judge
+from harness.reproduce.volumes import volume_effect
 from harness.results import read_results
 
 COLUMNS = ("bucket", "relation")
@@ -108,6 +109,8 @@ class Reading:
         contrast = claim.contrast
         if contrast is None:
             return claim.cannot
+        if isinstance(contrast, VolumeRatio):
+            return self._volumes(claim, contrast, level)
         matched = isinstance(contrast, Matched)
         measures = (contrast.accuracy,) if isinstance(contrast, Matched) else claim.measures
         place = (claim.stage, contrast.arms, claim.tasks)
@@ -120,6 +123,15 @@ class Reading:
         if isinstance(harm, str):
             return harm
         return effect(contrast, sheet, level, harm)
+
+    def _volumes(self, claim: Claim, contrast: VolumeRatio, level: float) -> Effect | str:
+        (task,) = claim.tasks
+        found = [self.find(claim.stage, task, arm) for arm in contrast.arms]
+        missing = [one for one in found if isinstance(one, str)]
+        if missing:
+            return "; ".join(missing)
+        one, two = (arm.runs for arm in found if isinstance(arm, Arm))
+        return volume_effect(contrast, one, two, level)
 
     def _sheet(
         self,

@@ -1,6 +1,7 @@
 """A paper's stages through ``harness run``: what they would run, and running them.
 
-The store and the rows that are there make it resumable: the same command goes on where it stopped.
+The store and the rows that are there make it resumable: the same command goes on where it stopped,
+in the middle of metered blocks too.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import ConfigError
-from harness.reproduce.paper import Paper, Scale, Stage, TableSpec
+from harness.errors import ConfigError, HarnessError
+from harness.reproduce.claims import Claim, VolumeRatio
+from harness.reproduce.paper import Blocks, Paper, Scale, Stage, TableSpec
 
 if TYPE_CHECKING:
     from harness.config import Config
@@ -66,9 +68,7 @@ def plan(
 
 
 def told(paper: Paper, scale: Scale, plans: Sequence[StagePlan]) -> str:
-    """The plan as text: stages, size, and how many questions each claim needs."""
-    from harness.reproduce.verdict import needed_questions
-
+    """The plan as text: stages, size, and how many questions or blocks each claim needs."""
     lines = [
         f"{paper.citation}: {paper.title}",
         f"scale {scale.name}: {scale.note}; about {scale.minutes:g} minutes in all, less what "
@@ -79,27 +79,44 @@ def told(paper: Paper, scale: Scale, plans: Sequence[StagePlan]) -> str:
         lines.append(
             f"  {one.stage.name}: {one.cells} cells; {one.names('arms')} on {one.names('tasks')}; "
             f"{one.names('models')}"
+            + (f"; then {_told_of(one.stage.blocks)}" if one.stage.blocks else "")
         )
     claims = paper.claims
     lines.append(
         f"{claims.tests} claims are tested, each at level {claims.level:.4g} ({claims.alpha:g} / "
-        f"{claims.tests}); questions for 80 % power at the least effect:"
+        f"{claims.tests}); needed are questions for 80 % power at the least effect, or blocks for "
+        "the level:"
     )
     planned = {one.stage.name: one.stage for one in plans}
     for claim in claims.claims:
-        needed = needed_questions(claim, claims.level)
         if claim.cannot:
             lines.append(f"  {claim.id}: not tested: {claim.cannot}")
         elif claim.stage in planned:
-            harm = any(name.startswith("forgetting_") for name in claim.measures)
-            stage = planned[claim.stage]
-            has = stage.items if harm else stage.questions
-            lines.append(
-                f"  {claim.id}: least effect {claim.least:g}, "
-                + (f"needs {needed}" if needed is not None else "resampled, not planned")
-                + (f", has {has}" if has is not None and not claim.only else "")
-            )
+            need = _need(claim, claims.level, planned[claim.stage])
+            lines.append(f"  {claim.id}: {need}")
     return "\n".join(lines)
+
+
+def _need(claim: Claim, level: float, stage: Stage) -> str:
+    """How many questions or blocks a claim needs and has, as text."""
+    from harness.reproduce.verdict import needed_questions
+    from harness.reproduce.volumes import needed_blocks
+
+    if isinstance(claim.contrast, VolumeRatio):
+        has = stage.blocks.count if stage.blocks else None
+        return f"within a factor of {2**claim.least:g}, needs {needed_blocks(level)}, has {has}"
+    needed = needed_questions(claim, level)
+    harm = any(name.startswith("forgetting_") for name in claim.measures)
+    has = stage.items if harm else stage.questions
+    return (
+        f"least effect {claim.least:g}, "
+        + (f"needs {needed}" if needed is not None else "resampled, not planned")
+        + (f", has {has}" if has is not None and not claim.only else "")
+    )
+
+
+def _told_of(blocks: Blocks) -> str:
+    return f"{blocks.count} metered blocks of {', '.join(blocks.arms)}"
 
 
 def run(
@@ -116,8 +133,24 @@ def run(
         if stage.makes:
             STEPS[stage.makes](paper.folder_of(results, scale))
         own = _overrides(paper, scale, stage, more, results)
-        code = max(code, main(["-m", "--config-dir", str(paper.conf), *own]))
+        own_code = main(["-m", "--config-dir", str(paper.conf), *own])
+        if stage.blocks and own_code == 0:
+            own_code = _meter(paper.folder_of(results, scale) / stage.name, stage.blocks)
+        code = max(code, own_code)
     return code
+
+
+def _meter(folder: Path, blocks: Blocks) -> int:
+    """Take the blocks that are missing; what keeps them from being taken is told, and is code 1."""
+    from harness.blocks.command import Asked, meter
+    from harness.cli import report
+
+    print(f"{folder}: {_told_of(blocks)}", file=sys.stderr)
+    try:
+        return meter(Asked(folder, blocks.arms, blocks.count))
+    except HarnessError as error:
+        report(error)
+        return 1
 
 
 def _overrides(

@@ -19,16 +19,18 @@ from harness.reproduce.claims import (
     Buckets,
     Choice,
     Claim,
-    Contrast,
     Difference,
     Interaction,
     Matched,
+    OfScores,
+    VolumeRatio,
 )
 from harness.reproduce.effects import Effect
 from harness.reproduce.paper import CellSpec, TableSpec
 from harness.reproduce.published import Published
 from harness.reproduce.reading import Measured, Reading
 from harness.reproduce.verdict import CONFIRMED, NOT_SHOWN, REFUTED, Verdict
+from harness.reproduce.volume_page import claim_cells
 
 OTHER = "other model, other data"
 UNVERIFIED = "†"
@@ -151,6 +153,8 @@ def claim_row(one: Verdict) -> tuple[Cell, ...]:
     )
     if claim.contrast is None:
         return (*cells, *(Cell(EMPTY) for _ in range(5)))
+    if isinstance(claim.contrast, VolumeRatio):
+        return (*cells, *claim_cells(one))
     return (
         *cells,
         _effect(claim, found),
@@ -205,7 +209,7 @@ def _ends(claim: Claim, low: float, high: float) -> str:
     return shown_interval(low, high, _unit(claim), sign=signed)
 
 
-def described(contrast: Contrast) -> str:
+def described(contrast: OfScores) -> str:
     """The contrast as a formula in words."""
     if isinstance(contrast, Difference):
         return f"{contrast.arm} − {contrast.baseline}"

@@ -1,7 +1,8 @@
 """Verdicts on claims, and the number of questions that they need.
 
 Confirmed: the corrected interval lies wholly beyond the least effect, in the claimed direction.
-Refuted: it lies wholly short of it. Else not shown: no evidence is not refutation.
+Refuted: it lies wholly short of it. Else not shown: no evidence is not refutation. A formula is
+confirmed where the interval lies wholly within its factor, and refuted where wholly outside.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import math
 from dataclasses import dataclass
 
 from harness.compare.estimate import MIN_SEEDS
-from harness.reproduce.claims import Buckets, Choice, Claim
+from harness.reproduce.claims import WITHIN, Buckets, Choice, Claim, VolumeRatio
 from harness.reproduce.effects import Effect
+from harness.reproduce.volumes import needed_blocks
 
 CONFIRMED, REFUTED, NOT_SHOWN, NOT_JUDGED = "confirmed", "refuted", "not shown", "not judged"
 
@@ -24,7 +26,8 @@ class Verdict:
 
     Attributes:
         reason: why it is not shown or not judged; "" where the interval says it.
-        needed: questions that the claim was planned to need; None if it was not planned so.
+        needed: questions that the claim was planned to need, or metered blocks that its level
+            needs; None if it was not planned so.
     """
 
     claim: Claim
@@ -43,7 +46,8 @@ def judge(claim: Claim, effect: Effect | str, level: float, judged: bool = True)
     nothing = NOT_SHOWN if judged else NOT_JUDGED
     if claim.cannot:
         return Verdict(claim, nothing, reason=claim.cannot)
-    needed = needed_questions(claim, level)
+    volumes = isinstance(claim.contrast, VolumeRatio)
+    needed = needed_blocks(level) if volumes else needed_questions(claim, level)
     if isinstance(effect, str):
         return Verdict(claim, nothing, reason=effect, needed=needed)
     if not judged:
@@ -53,12 +57,19 @@ def judge(claim: Claim, effect: Effect | str, level: float, judged: bool = True)
     if ends is None:
         why = f"{effect.seeds} seeds of a trained arm, {MIN_SEEDS} needed to speak of the method"
         return Verdict(claim, NOT_SHOWN, effect, why, needed)
+    if volumes and needed is not None and effect.n < needed:
+        why = f"{effect.n} metered blocks, {needed} needed for an interval at this level"
+        return Verdict(claim, NOT_SHOWN, effect, why, needed)
     found = decide(*ends, claim.direction, claim.least)
-    return Verdict(claim, found, effect, _reason(found, effect, needed), needed)
+    return Verdict(claim, found, effect, _reason(claim, found, effect, needed), needed)
 
 
 def decide(low: float, high: float, direction: str, least: float) -> str:
-    """The verdict of an interval: ``direction`` is "greater" or "less", ``least`` above 0."""
+    """The verdict of an interval: ``direction`` is "greater", "less" or "within"; ``least`` > 0."""
+    if direction == WITHIN:
+        if -least <= low and high <= least:
+            return CONFIRMED
+        return REFUTED if low > least or high < -least else NOT_SHOWN
     if direction == "less":
         low, high = -high, -low
     if low > least:
@@ -66,9 +77,11 @@ def decide(low: float, high: float, direction: str, least: float) -> str:
     return REFUTED if high < least else NOT_SHOWN
 
 
-def _reason(found: str, effect: Effect, needed: int | None) -> str:
+def _reason(claim: Claim, found: str, effect: Effect, needed: int | None) -> str:
     if found != NOT_SHOWN:
         return ""
+    if claim.direction == WITHIN:
+        return "the interval holds an end of the range that the claim allows"
     why = "the interval holds the least effect"
     if needed is not None and effect.n < needed:
         return f"{why}: {effect.n} questions, and {needed} were planned"

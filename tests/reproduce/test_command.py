@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from harness.blocks import metering
+from harness.blocks.table import read_blocks
 from harness.errors import ConfigError
+from harness.reproduce import running
 from harness.reproduce.command import main, parse
+from harness.reproduce.paper import Blocks
 
 from .samples import write_paper
 
@@ -108,14 +113,105 @@ def test_a_paper_is_run_read_and_resumed(
     assert "3 claims: 3 not judged." in capsys.readouterr().out
 
 
+STUDY = """\
+kind: study
+title: A formula
+citation: derived here
+scales:
+  small:
+    minutes: 1
+    note: tiny
+    seeds: one
+    stages:
+      - name: main
+        overrides: [experiment=main_of_paper, "method=rag_bm25,lora"]
+        blocks: {count: 2, arms: [rag_bm25, lora]}
+tables: []
+"""
+FORMULA = """\
+claims:
+  - id: C10
+    claim: LoRA overtakes RAG at 2D/r queries
+    published: derived
+    why: as it is
+    stage: main
+    tasks: [fictional]
+    contrast: {kind: breakeven, arm: lora, against: rag_bm25}
+    within: 1.5
+"""
+
+
+def test_a_study_is_run_metered_in_blocks_and_resumed(
+    tmp_path: Path,
+    tiny_model_folder: Path,
+    own_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder, results = str(write_paper(tmp_path, STUDY, FORMULA)), tmp_path / "results"
+    (Path(folder) / "published.csv").unlink()
+    more = [
+        "model=local",
+        f"model.id='{tiny_model_folder}'",
+        "model.dtype=float32",
+        "model.attention=eager",
+        "adapter.epochs=1",
+    ]
+    arguments = [folder, "--results", str(results), *more]
+    whole, calls = metering.meter_again, []
+
+    def dies_fourth(*given: Any) -> Any:  # after a warm-up of two and one reading that counts
+        calls.append(given)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return whole(*given)
+
+    monkeypatch.setattr(metering, "meter_again", dies_fourth)
+    with pytest.raises(KeyboardInterrupt):
+        main(arguments)
+    out = results / "paper2024"
+    first = read_blocks(out / "main")
+    assert [one["arm"] for one in first] == ["rag_bm25"]
+
+    monkeypatch.setattr(metering, "meter_again", whole)
+    assert main(arguments) == 0
+    readings = read_blocks(out / "main")
+    assert readings[:1] == first
+    assert [(one["block"], one["arm"]) for one in readings] == [
+        *((1, "rag_bm25"), (1, "lora"), (2, "lora"), (2, "rag_bm25"))
+    ]
+    text = (out / "reproduction.md").read_text(encoding="utf-8")
+    assert "A study of formulas that this harness derives" in text
+    assert "2 metered blocks, 6 needed for an interval at this level" in text
+    assert "### Break-even, measured and predicted" in text
+    page = (out / "reproduction.html").read_text(encoding="utf-8")
+    assert "What is claimed" in page and "The paper" not in page.split("Where time and")[0]
+
+    capsys.readouterr()
+    (out / "main" / "blocks.csv").write_text("mine\n", encoding="utf-8")
+    assert running._meter(out / "main", Blocks(2, ("rag_bm25", "lora"))) == 1  # and raises nothing
+    said = capsys.readouterr().err
+    assert "blocks.csv is no table that this version of harness meter wrote" in said
+
+
 def test_all_claims_stand_on_one_page_without_any_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--all", "--read", "--results", str(tmp_path)]) == 0
     text = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
-    for paper in ("biderman2024", "gekhman2024", "ovadia2024", "raft2024", "soudani2024"):
+    assert "5 papers, and a study of this harness's own formulas (break_even)." in text.replace(
+        "\\", ""
+    )
+    for paper in (
+        "biderman2024",
+        "break_even",
+        "gekhman2024",
+        "ovadia2024",
+        "raft2024",
+        "soudani2024",
+    ):
         assert f"| {paper} | " in text
-    assert "the paper was not run at this scale" in text
+    assert "it was not run at this scale" in text
     assert "confirmed" not in text and "refuted" not in text
     assert [path.name for path in tmp_path.iterdir()] == ["reproduction.md"]
 

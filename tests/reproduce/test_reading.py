@@ -204,7 +204,7 @@ def test_nothing_run_is_said_for_each_claim(paper: Paper, tmp_path: Path) -> Non
     reading = Reading(tmp_path / "nothing")
     verdicts = unrun(reading.verdicts(paper.claims, True), reading.empty)
     assert reading.empty
-    assert [one.reason for one in verdicts[:2]] == ["the paper was not run at this scale"] * 2
+    assert [one.reason for one in verdicts[:2]] == ["it was not run at this scale"] * 2
     text = as_markdown("All", "", overview({"paper2024": (paper, verdicts)}, "small"))
     assert "| paper2024 | C1: RAG beats the model alone |" in text
     assert "3 claims: 3 not shown." in text

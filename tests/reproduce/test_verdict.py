@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from harness.reproduce.claims import Buckets, Choice, Difference
+from harness.reproduce.claims import Buckets, Choice, Claim, Difference, VolumeRatio
 from harness.reproduce.effects import Effect
 from harness.reproduce.verdict import (
     CONFIRMED,
@@ -41,6 +43,46 @@ def test_a_verdict_is_where_the_interval_lies(
     low: float, high: float, direction: str, verdict: str
 ) -> None:
     assert decide(low, high, direction, 0.1) == verdict
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-0.4, 0.5, CONFIRMED),
+        (-0.5, 0.5, CONFIRMED),  # ends at the ends of the range
+        (-0.6, 0.5, NOT_SHOWN),
+        (-0.7, 0.7, NOT_SHOWN),
+        (-0.9, -0.6, REFUTED),
+        (0.6, 0.9, REFUTED),
+        (-0.9, -0.5, NOT_SHOWN),
+        (0.6, math.inf, REFUTED),
+        (0.4, math.inf, NOT_SHOWN),
+        (-math.inf, -0.6, REFUTED),
+    ],
+)
+def test_a_formula_holds_where_the_interval_lies_within_the_factor(
+    low: float, high: float, verdict: str
+) -> None:
+    assert decide(low, high, "within", 0.5) == verdict
+
+
+def of_volumes(**fields: object) -> Claim:
+    return claim(VolumeRatio("lora", "rag"), direction="within", least=0.5, measures=(), **fields)
+
+
+def test_an_interval_needs_blocks_enough_for_its_level() -> None:
+    # seven blocks: 2^(1 − 7) = 0.0156 are at most 0.025, with six it is 0.031
+    few = judge(of_volumes(), an_effect(-0.1, 0.1, n=6), 0.025)
+    assert (few.verdict, few.needed) == (NOT_SHOWN, 7)
+    assert few.reason == "6 metered blocks, 7 needed for an interval at this level"
+    assert judge(of_volumes(), an_effect(-0.1, 0.1, n=7), 0.025).verdict == CONFIRMED
+    assert judge(of_volumes(), an_effect(-0.1, 0.1, n=2), 0.025, judged=False).verdict == NOT_JUDGED
+
+
+def test_a_formula_that_is_not_shown_says_why() -> None:
+    one = judge(of_volumes(), an_effect(-0.9, 0.1, n=7), 0.025)
+    assert one.verdict == NOT_SHOWN
+    assert one.reason == "the interval holds an end of the range that the claim allows"
 
 
 def test_questions_needed_are_those_of_the_formula() -> None:

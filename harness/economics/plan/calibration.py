@@ -146,7 +146,7 @@ def made_examples(
         answer = min(length - 1, max(1, round(length * loss_share)))
         alike = min(shared_tokens, length - answer - 1)
         ids = [
-            ((0 if position < alike else n * 104729) + position * 7919) % vocabulary
+            ((0 if position < alike else (n + 1) * 104729) + position * 7919) % vocabulary
             for position in range(length)
         ]
         labels = [IGNORED] * (length - answer) + ids[length - answer :]

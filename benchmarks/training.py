@@ -10,9 +10,11 @@ answers only, the same learning rate, schedule, length limit and number of steps
 - trl_no_checkpointing: the same without recomputing activations
 - trl_bf16: SFTTrainer's own default, bfloat16 autocast over float32 weights
 
-Tokens are those without padding. Contestants alternate; each turn is a process of its own. Loading,
-tokenising and saving are not timed. A turn that stands in results/training.csv is not run again.
-Needs the extra "bench". On a machine that does other work CPU seconds tell more than wall seconds.
+Tokens are those of the examples, without padding. The harness computes what all of them begin with
+once a batch: its share of the matrix peak is of what was computed. Contestants alternate; each turn
+is a process of its own. Loading, tokenising and saving are not timed. A turn that stands in
+results/training.csv is not run again. Needs the extra "bench". On a machine that does other work
+CPU seconds tell more than wall seconds.
 """
 
 from __future__ import annotations
@@ -114,11 +116,12 @@ def turn(contestant: str, steps: int) -> dict[str, Any]:
         raise SystemExit(f"{len(pairs)} training pairs are too few for {steps} steps")
     seen, unseen = examples[HELD_OUT:], examples[:HELD_OUT]
     train = by_harness if own else by_trl
-    trained, seconds, cpu_seconds = train(contestant, model, lora, seen)
+    trained, seconds, cpu_seconds, shared = train(contestant, model, lora, seen)
     tokens = sum(len(one.input_ids) for one in seen)
+    computed = tokens - shared * (len(seen) - steps)
     peak = {name: matrix_gflops(getattr(torch, name)) for name in ("float32", "bfloat16")}
     parameters = sum(p.numel() for n, p in trained.named_parameters() if "lora_" not in n)
-    gflops = 4 * parameters * tokens / cpu_seconds / 1e9 * torch.get_num_threads()
+    gflops = 4 * parameters * computed / cpu_seconds / 1e9 * torch.get_num_threads()
     return {
         "dtype": f"{dtype} autocast bfloat16" if contestant == "trl_bf16" else dtype,
         "attention": attention,
@@ -148,8 +151,8 @@ def adapter_config() -> Any:
     )
 
 
-def by_harness(_: str, model: Any, lora: Any, examples: Any) -> tuple[Any, float, float]:
-    """The trained model, and the wall and CPU seconds of the loop."""
+def by_harness(_: str, model: Any, lora: Any, examples: Any) -> tuple[Any, float, float, int]:
+    """The trained model, wall and CPU seconds of the loop, tokens that a batch computed once."""
     from harness.adapters.train import train
 
     took: list[float] = []
@@ -160,12 +163,12 @@ def by_harness(_: str, model: Any, lora: Any, examples: Any) -> tuple[Any, float
         took.extend((time.perf_counter() - began, time.process_time() - cpu_began))
 
     with tempfile.TemporaryDirectory() as folder:
-        train(model, lora, examples, [], 0, Path(folder), timed)
-    return model.model, took[0], took[1]
+        summary = train(model, lora, examples, [], 0, Path(folder), timed)
+    return model.model, took[0], took[1], summary.shared_tokens
 
 
-def by_trl(contestant: str, model: Any, lora: Any, examples: Any) -> tuple[Any, float, float]:
-    """The trained model, and the wall and CPU seconds of the loop."""
+def by_trl(contestant: str, model: Any, lora: Any, examples: Any) -> tuple[Any, float, float, int]:
+    """The trained model, wall and CPU seconds of the loop, and 0: no token is computed once."""
     from datasets import Dataset
     from peft import LoraConfig
     from trl import SFTConfig, SFTTrainer
@@ -210,7 +213,7 @@ def by_trl(contestant: str, model: Any, lora: Any, examples: Any) -> tuple[Any, 
         began, cpu_began = time.perf_counter(), time.process_time()
         trainer.train()
         took = time.perf_counter() - began, time.process_time() - cpu_began
-    return trainer.model, *took
+    return trainer.model, *took, 0
 
 
 def held_out_loss(model: Any, examples: Any) -> float:

@@ -130,6 +130,7 @@ def training_values(method: Method) -> dict[str, Any]:
         "raft_quoting": method.quoted.quoting if method.quoted else None,
         "train_processes": told["processes"],
         "trained_tokens": told["tokens"],
+        "train_shared_tokens": told.get("shared_tokens"),
         "trained_steps": told["steps"],
         "epochs": told["epochs"],
         "trainable_parameters": told.get("trainable_parameters"),

@@ -1,7 +1,7 @@
 """Train an adapter (or every weight) with PEFT and the transformers Trainer.
 
 The output head is applied at the positions that carry loss and nowhere else: with short answers
-it would otherwise be a third of the work.
+it would otherwise be a third of the work. What all examples begin with is computed once a batch.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from transformers import (
     set_seed,
 )
 
+from harness.adapters.beginning import shared_in_training
 from harness.adapters.checkpoints import Checkpoints
 from harness.adapters.config import CHANGE_THE_BASE, AdapterConfig
 from harness.adapters.examples import IGNORED, Example
@@ -48,11 +49,15 @@ class TrainingSummary:
 
     Attributes:
         steps: optimiser steps.
-        tokens: tokens without padding that went through the model, all epochs.
+        tokens: of the examples without padding, all epochs. What all of them begin with counts in
+            each, as in prompts that are answered, though a batch computes it once: a cost a token
+            is then one of what was trained on, whatever was saved.
         epochs: passes that were run; fewer than asked for after early stopping.
         last_loss: mean training loss of the last epoch, nats a token, its penalty included.
         validation_loss: of the weights that were kept; None without early stopping.
         trainable_parameters: how many numbers were trained.
+        shared_tokens: how many tokens all examples begin with, which each batch computed once: the
+            model computed so many fewer for each example of a batch but one.
     """
 
     steps: int
@@ -61,6 +66,7 @@ class TrainingSummary:
     last_loss: float
     validation_loss: float | None
     trainable_parameters: int
+    shared_tokens: int = 0
 
 
 def train(
@@ -117,6 +123,9 @@ def train(
         checkpoints = Checkpoints(scratch, every_steps=0)
     steps = math.ceil(len(examples) / config.batch_size) * config.epochs
     kind: Any = HeadOnAnswersTrainer
+    # Several processes compute each example whole: DDP expects one forward pass a backward one.
+    alone = ranks is None
+    shared = shared_in_training(trained, config, [*examples, *validation]) if alone else 0
     if ranks is not None:
         from harness.adapters.ranks import RanksTrainer
 
@@ -127,6 +136,7 @@ def train(
         checkpoints=checkpoints,
         model=trained,
         kl=config.kl,
+        shared=shared,
         optimizers=(loraplus(trained, config), None),
         args=_arguments(
             config, steps, stopping is not None, seed, checkpoints, model.device, ranks
@@ -164,6 +174,7 @@ def train(
         last_loss=float(losses[-1]["loss"]) if losses else math.nan,
         validation_loss=trainer.state.best_metric,
         trainable_parameters=trainable,
+        shared_tokens=shared,
     )
 
 

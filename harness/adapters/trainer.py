@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import Trainer, TrainerCallback
 
+from harness.adapters.beginning import logits_at
 from harness.adapters.checkpoints import Checkpoints, progress_of
 from harness.adapters.config import KlConfig
 from harness.adapters.examples import IGNORED
@@ -38,6 +39,7 @@ class HeadOnAnswersTrainer(Trainer):
         validating: called with True before the validation loss is taken, False after.
         checkpoints: where training can go on from after a kill.
         kl: the penalty on moving away from the base model.
+        shared: how many tokens all examples begin with, which a batch computes once.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class HeadOnAnswersTrainer(Trainer):
         validating: Callable[[bool], None],
         checkpoints: Checkpoints,
         kl: KlConfig,
+        shared: int,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.head = head
         self.validating = validating
         self.kl = kl
+        self.shared = shared
         self.checkpoints = checkpoints
         self.tokens = 0
         self.epoch_start: torch.Tensor = torch.random.get_rng_state()
@@ -91,12 +95,11 @@ class HeadOnAnswersTrainer(Trainer):
         predicts = _predicting(labels)
         penalised = kl_labels is not None and model.training
         base = self._base_logits(model, inputs, _predicting(kl_labels)) if penalised else None
-        with self.head.only(predicts):
-            outputs = model(**inputs, use_cache=False)
+        logits = logits_at(model, self.head, inputs, predicts, self.shared)
         targets = labels[:, 1:][predicts[:, :-1]]
-        total = torch.nn.functional.cross_entropy(outputs.logits.float(), targets, reduction="sum")
+        total = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
         if base is not None:
-            adapted = outputs.logits[_predicting(kl_labels)[predicts]]
+            adapted = logits[_predicting(kl_labels)[predicts]]
             total = total + self.kl.weight * forward_kl(base, adapted)
         loss = total / (num_items_in_batch if num_items_in_batch is not None else len(targets))
         if model.training:
@@ -107,17 +110,16 @@ class HeadOnAnswersTrainer(Trainer):
                     "lower adapter.learning_rate, or train in float32 "
                     "(model.train_dtype=float32 adapter.mixed_precision=no)"
                 )
-        return (loss, outputs) if return_outputs else loss
+        return (loss, {"logits": logits}) if return_outputs else loss
 
     def _base_logits(self, model: Any, inputs: dict[str, Any], rows: torch.Tensor) -> torch.Tensor:
         """The base model's logits at ``rows``: the same model, its adapter switched off."""
         model.eval()  # the base model is what it is without dropout
         try:
-            with torch.no_grad(), model.disable_adapter(), self.head.only(rows):
-                logits: torch.Tensor = model(**inputs, use_cache=False).logits
+            with torch.no_grad(), model.disable_adapter():
+                return logits_at(model, self.head, inputs, rows, self.shared)
         finally:
             model.train()
-        return logits
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Write and seal a checkpoint; one that cannot be written is done without if it may be.

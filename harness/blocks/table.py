@@ -35,7 +35,7 @@ _OWN = (
     ("same_answers", "bool", "whether every answer is the run's own; empty: those are not kept"),
     ("prefill_tokens", "int", "prompt tokens of the test questions"),
     ("decode_tokens", "int", "generated tokens"),
-    ("trained_tokens", "int", "tokens that went through training, all epochs"),
+    ("trained_tokens", "int", "tokens of the training examples, all epochs"),
     ("energy_source", "str", "counter, estimate or none"),
     ("energy_assumed_share", "float", "part of the energy that rests on assumed watts"),
     ("cost_assumptions", "json", "every figure behind the energy"),

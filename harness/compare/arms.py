@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-OUTCOMES = ("training_pairs", "raft_quoting", "trained_tokens", "trained_steps", "epochs")
+OUTCOMES = (
+    "training_pairs",
+    "raft_quoting",
+    "trained_tokens",
+    "train_shared_tokens",
+    "trained_steps",
+    "epochs",
+)
 """Settings that a run ends up with: two seeds of one arm may differ in them."""
 
 NOT_IN_ARM = ("notes", "parity", "top_k_chosen_by", "device", "train_processes", *OUTCOMES)

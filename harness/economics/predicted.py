@@ -23,7 +23,7 @@ class Predicted:
     Attributes:
         queries: above which the trained arm is cheaper; None where no prompt is longer.
         formula: "3D/r" or "2D/r".
-        trained_tokens: D, every epoch counted.
+        trained_tokens: D, every epoch counted, and in each example what all of them begin with.
         extra_prompt_tokens: r, of a query of the other arm.
         reasons: why a measured volume differs, in the readings' own figures.
     """
@@ -75,6 +75,12 @@ def _reasons(
         lines.append(
             f"a trained token of {mine} took {a_trained * 1e3:.3g} ms, a prompt token of {other} "
             f"{a_read * 1e3:.3g} ms: {a_trained / a_read:.2g} times, where FLOP say {ratio} times"
+        )
+    shared = _mean(sides[mine], "train_shared_tokens")
+    if shared:
+        lines.append(
+            f"D counts in each example the {shared:.3g} tokens that all examples of {mine} begin "
+            "with, which a batch computed once"
         )
     for phase, what in (("retrieve", "searching"), ("decode", "generating")):
         each = {name: _a_question(sides[name], f"{phase}_seconds") for name in sides}

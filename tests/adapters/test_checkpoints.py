@@ -77,7 +77,10 @@ STOPPING = settings(epochs=30, learning_rate=1e-1, early_stopping_patience=1)
 
 
 def examples(model: LanguageModel, answer: str | None = None) -> list[Example]:
-    return [answer_example(model, prompt, answer or gold, 512) for prompt, gold in PAIRS]
+    return [
+        answer_example(model, f"What is the capital of {prompt}", answer or gold, 512)
+        for prompt, gold in PAIRS
+    ]
 
 
 def trained(
@@ -141,6 +144,7 @@ def steps(work: Path) -> list[int]:
         ({}, [5]),  # at an epoch's beginning
         ({}, [5, 8, 14]),  # again and again, once at a beginning and then within the epoch
         ({"micro_batch_size": 2}, [7]),
+        ({"dropout": 0.0}, [3, 8]),  # what all begin with is computed once a batch
         ({"kind": "full", "learning_rate": 1e-3}, [7]),
         ({"schedule": "cosine", "warmup_share": 0.3, "weight_decay": 0.1}, [2]),
     ],
@@ -150,6 +154,7 @@ def test_a_resumed_training_gives_the_same_bytes(
 ):
     config, work = settings(**changes), tmp_path / "work"
     undisturbed = undisturbed_training(tiny_model_folder, tmp_path / "a", config)
+    assert undisturbed[1].shared_tokens == (0 if config.dropout else 5)
     for step in kills:
         interrupted(step, killed_at, tiny_model_folder, tmp_path / "b", config, work)
         assert steps(work)[-1] == step

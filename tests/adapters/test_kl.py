@@ -62,7 +62,7 @@ def test_the_loss_is_cross_entropy_and_the_penalty_at_its_positions(tiny: Langua
                 total += 2.0 * float((p.exp() * (p - q)).sum())
             tokens += 1
     trainer = object.__new__(HeadOnAnswersTrainer)
-    trainer.head, trainer.tokens, trainer.kl = tiny.head, 0, config.kl
+    trainer.head, trainer.tokens, trainer.kl, trainer.shared = tiny.head, 0, config.kl, 0
     got = trainer.compute_loss(model.train(), dict(batch))
     assert float(got.detach()) == pytest.approx(total / tokens, rel=1e-5)
     assert model.training
@@ -75,7 +75,7 @@ def test_validation_loss_has_no_penalty(tiny: LanguageModel):
     batch = Collator(0)([_features(example, config) for example in examples(tiny)])
     plain = Collator(0)([_features(example, LORA) for example in examples(tiny)])
     trainer = object.__new__(HeadOnAnswersTrainer)
-    trainer.head, trainer.tokens, trainer.kl = tiny.head, 0, config.kl
+    trainer.head, trainer.tokens, trainer.kl, trainer.shared = tiny.head, 0, config.kl, 0
     model = attach(tiny.model, config).eval()
     with torch.no_grad():
         assert trainer.compute_loss(model, dict(batch)) == trainer.compute_loss(model, dict(plain))

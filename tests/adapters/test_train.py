@@ -90,7 +90,7 @@ def test_the_loss_equals_the_models_own(tiny: LanguageModel):
     with torch.no_grad():
         want = tiny.model(**batch).loss
     trainer = object.__new__(HeadOnAnswersTrainer)
-    trainer.head, trainer.tokens = tiny.head, 0
+    trainer.head, trainer.tokens, trainer.shared = tiny.head, 0, 0
     with torch.no_grad():
         got = trainer.compute_loss(tiny.model.eval(), dict(batch))
     assert float(got) == pytest.approx(float(want), abs=1e-6)

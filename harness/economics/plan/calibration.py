@@ -31,7 +31,7 @@ SPREAD = 0.15
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds of a training: what it begins with, and each token without padding.
+    """Seconds of a training: what it begins with, and each token of its examples.
 
     Fields that begin with ``cpu_`` are of all threads; on a CPU they do not grow with what else
     runs there.
@@ -61,7 +61,11 @@ class _Spent:
 
 
 def training_pace(
-    model: ModelConfig, adapter: AdapterConfig, mean_tokens: float, loss_share: float
+    model: ModelConfig,
+    adapter: AdapterConfig,
+    mean_tokens: float,
+    loss_share: float,
+    shared_tokens: int,
 ) -> Pace:
     """What training costs on this device, measured in some ten seconds.
 
@@ -71,6 +75,8 @@ def training_pace(
     Args:
         model: with format and attention decided.
         loss_share: share of an example's tokens, at its end, that carry loss.
+        shared_tokens: how many tokens all examples begin with; a batch computes them once, where
+            the adapter's settings allow it.
 
     Raises:
         HarnessError: the model is not here, or the training does not run.
@@ -98,7 +104,7 @@ def training_pace(
             cpu_seconds += time.process_time() - cpu
 
         examples = made_examples(
-            steps * adapter.batch_size, mean_tokens, loss_share, len(tokenizer)
+            steps * adapter.batch_size, mean_tokens, loss_share, len(tokenizer), shared_tokens
         )
         with tempfile.TemporaryDirectory() as folder:
             summary = train(loaded, adapter, examples, [], 0, Path(folder), timed)
@@ -126,15 +132,23 @@ def _line(few: int, short: float, many: int, long: float) -> tuple[float, float]
 
 
 def made_examples(
-    count: int, mean_tokens: float, loss_share: float, vocabulary: int
+    count: int, mean_tokens: float, loss_share: float, vocabulary: int, shared_tokens: int = 0
 ) -> list[Example]:
-    """Examples of made-up tokens whose lengths lie evenly around their mean."""
+    """Examples of made-up tokens whose lengths lie evenly around their mean.
+
+    Args:
+        shared_tokens: how many of its prompt's tokens each begins with alike.
+    """
     examples = []
     for n in range(count):
         place = 2 * ((n * 7919) % count) / max(1, count - 1) - 1  # from -1 to 1, in no order
         length = max(2, round(mean_tokens * (1 + SPREAD * place)))
         answer = min(length - 1, max(1, round(length * loss_share)))
-        ids = [(n * 104729 + position * 7919) % vocabulary for position in range(length)]
+        alike = min(shared_tokens, length - answer - 1)
+        ids = [
+            ((0 if position < alike else (n + 1) * 104729) + position * 7919) % vocabulary
+            for position in range(length)
+        ]
         labels = [IGNORED] * (length - answer) + ids[length - answer :]
         examples.append(Example(ids, labels))
     return examples

@@ -15,6 +15,7 @@ from harness.economics.plan.predicted import (
     mean_tokens,
     positive,
     predicted_bytes,
+    shared_tokens,
 )
 from harness.economics.plan.render import number, table
 from harness.errors import ConfigError, HarnessError, RecordError
@@ -120,7 +121,7 @@ def _memory(row: Row) -> list[Comparison]:
     ]
 
 
-def _time(row: Row, pace: Callable[[Config, float, float], Pace]) -> list[Comparison]:
+def _time(row: Row, pace: Callable[[Config, float, float, int], Pace]) -> list[Comparison]:
     """The seconds of training, and on a CPU its CPU seconds, which other load does not change."""
     measured = {
         name: value
@@ -133,7 +134,7 @@ def _time(row: Row, pace: Callable[[Config, float, float], Pace]) -> list[Compar
         if config.adapter is None or config.adapter.processes > 1:
             raise ConfigError("it was trained by several processes")
         _check_device(row, config)
-        one = pace(config, round(mean_tokens(row), 1), loss_share(row))
+        one = pace(config, round(mean_tokens(row), 1), loss_share(row), shared_tokens(row))
     except HarnessError as error:
         note = _why(error)
     if one is not None and row.get("device_exclusive") is not True:
@@ -176,18 +177,18 @@ def _check_device(row: Row, config: Config) -> None:
         raise ConfigError(f"it ran on '{row.get('device')}' and this is '{here}'")
 
 
-def _calibrating() -> Callable[[Config, float, float], Pace]:
+def _calibrating() -> Callable[[Config, float, float, int], Pace]:
     """What a run's training costs here; trainings that are alike are timed once."""
     known: dict[str, Pace] = {}
 
-    def pace(config: Config, tokens: float, share: float) -> Pace:
+    def pace(config: Config, tokens: float, share: float, shared: int) -> Pace:
         from harness.economics.plan.calibration import training_pace
 
         adapter = config.adapter
         assert adapter is not None
-        alike = (asdict(config.model), asdict(adapter) | {"epochs": 1}, tokens, share)
+        alike = (asdict(config.model), asdict(adapter) | {"epochs": 1}, tokens, share, shared)
         if repr(alike) not in known:
-            known[repr(alike)] = training_pace(config.model, adapter, tokens, share)
+            known[repr(alike)] = training_pace(config.model, adapter, tokens, share, shared)
         return known[repr(alike)]
 
     return pace

@@ -65,6 +65,7 @@ def training_of(row: Row, config: Config, adapter: AdapterConfig) -> Training:
         dtype=config.model.train_dtype,
         micro_batch=adapter.on_device,
         tokens=min(adapter.max_tokens, round(LONGEST * mean_tokens(row))),
+        shared=shared_tokens(row),
         loss_share=loss_share(row),
         attention="eager" if config.model.train_attention == "eager" else "sdpa",
         checkpointing=adapter.gradient_checkpointing,
@@ -143,6 +144,11 @@ def mean_tokens(row: Row) -> float:
     if tokens is None or pairs is None or epochs is None:
         raise ConfigError("the row does not say trained_tokens, training_pairs and epochs")
     return tokens / (pairs * epochs)
+
+
+def shared_tokens(row: Row) -> int:
+    """Tokens that all training examples begin with and a batch computed once; 0 if not told."""
+    return int(positive(row, "train_shared_tokens") or 0)
 
 
 def loss_share(row: Row) -> float:

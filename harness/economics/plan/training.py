@@ -41,6 +41,8 @@ class Training:
         micro_batch: sequences on the device at once.
         tokens: of the longest batch's sequences, padding included.
         loss_share: share of the positions that carry loss: the output head sees no others.
+        shared: tokens that all sequences begin with and that are computed once for the device's
+            batch; not with ``checkpointing`` or "mezo".
         checkpointing: only each block's input is kept, and the rest of it recomputed.
     """
 
@@ -54,6 +56,7 @@ class Training:
     loss_share: float = 1.0
     attention: str = "sdpa"
     checkpointing: bool = False
+    shared: int = 0
 
     def __post_init__(self) -> None:
         for name, value, choices in (
@@ -124,9 +127,12 @@ def activation_bytes(shape: Shape, training: Training) -> float:
     """What the forward pass keeps for the backward pass, of the largest batch.
 
     With ``checkpointing`` each block's input, and all that one block keeps while it is recomputed.
+    A shared beginning is there once but for its keys and values, repeated for every sequence.
     """
-    tokens = training.micro_batch * training.tokens
+    repeated = training.micro_batch * training.shared
+    tokens = training.micro_batch * training.tokens - repeated + training.shared
     block = tokens * _block_bytes(shape, training)
+    block += 2 * shape.query_width * repeated * training.value_bytes
     if training.checkpointing:
         return shape.layers * tokens * shape.hidden * training.value_bytes + block
     return shape.layers * block
@@ -193,7 +199,7 @@ def training_flop(shape: Shape, training: Training, tokens: float) -> dict[str, 
     up and count nothing; the head counts at the positions with loss.
 
     Args:
-        tokens: without padding.
+        tokens: without padding, those that are computed.
     """
     checked_positive(tokens, "the number of trained tokens")
     forwards = {"full": 3, "lora": 2, "qlora": 2, "mezo": 2}[training.method]

@@ -4,6 +4,7 @@ from harness.adapters.examples import IGNORED
 from harness.adapters.train import TrainingSummary
 from harness.economics.plan import calibration
 from harness.economics.plan.calibration import Pace, made_examples, training_pace
+from harness.models.reading import shared_tokens
 from tests.made_runs import LORA, settings
 
 
@@ -18,6 +19,14 @@ def test_made_examples_lie_evenly_around_the_mean_and_bear_loss_at_their_end():
 def test_every_example_has_a_prompt_and_an_answer():
     for one in made_examples(3, mean_tokens=2, loss_share=1.0, vocabulary=50):
         assert one.labels[0] == IGNORED and one.labels[1] != IGNORED
+
+
+def test_made_examples_share_the_beginning_that_is_asked_for():
+    examples = made_examples(5, mean_tokens=20, loss_share=0.25, vocabulary=50, shared_tokens=6)
+    assert shared_tokens([one.input_ids for one in examples]) == 6
+    # 17 of the shortest, less 4 of its answer and the one that predicts it
+    all_of_it = made_examples(5, 20, 0.25, 50, shared_tokens=99)
+    assert shared_tokens([one.input_ids for one in all_of_it]) == 12
 
 
 def test_as_many_steps_are_timed_as_take_ten_seconds(tiny_model_folder, own_cache, monkeypatch):
@@ -41,7 +50,7 @@ def test_as_many_steps_are_timed_as_take_ten_seconds(tiny_model_folder, own_cach
     monkeypatch.setattr(calibration.time, "perf_counter", lambda: clock["wall"])
     monkeypatch.setattr(calibration.time, "process_time", lambda: clock["cpu"])
     model = settings(tiny_model_folder, own_cache, "lora", adapter=LORA).model
-    assert training_pace(model, LORA, 20, 0.2) == Pace(1, 0.02, 0, 0.03)
+    assert training_pace(model, LORA, 20, 0.2, 6) == Pace(1, 0.02, 0, 0.03)
     assert ran == [1, 3]
 
 
@@ -60,7 +69,7 @@ def test_the_very_training_is_timed_and_nothing_is_left(
 
     monkeypatch.setattr(calibration, "SECONDS", 0.05)
     model = settings(tiny_model_folder, own_cache, "lora", adapter=LORA).model
-    pace = training_pace(model, replace(LORA, kind=kind), 20, 0.2)
+    pace = training_pace(model, replace(LORA, kind=kind), 20, 0.2, 6)
     assert 0 < pace.token < 1 and pace.cpu_token > 0
     assert pace.seconds(10) == pace.begin + 10 * pace.token
     assert not (own_cache / "store" / "adapter").exists()

@@ -109,9 +109,10 @@ def test_memory_and_time_of_finished_runs_are_held_against_what_was_measured(fol
 
 def test_trainings_that_are_alike_are_calibrated_once(folder, paces):
     check([folder])
-    ((model, adapter, tokens, share),) = paces
+    ((model, adapter, tokens, share, shared),) = paces
     assert (model.train_dtype, adapter.rank, share) == ("float32", 2, 0.15)
     row = read_results([folder]).frame.query("arm == 'lora'").iloc[0]
+    assert shared == row["train_shared_tokens"] > 3
     assert tokens == pytest.approx(row["trained_tokens"] / row["training_pairs"], abs=0.05)
 
 

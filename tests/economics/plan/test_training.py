@@ -77,6 +77,9 @@ def test_activations_are_counted_tensor_by_tensor():
     assert activation_bytes(SHAPE, replace(lora, attention="eager")) == 4 * 2 * 3 * 5 * eager
     full = values - 7 * 4 + 2 * 8
     assert activation_bytes(SHAPE, replace(lora, method="full")) == 4 * 2 * 3 * 5 * full
+    # of 3 x 5 tokens 2 are shared: 11 are computed, and 3 x 2 more keys and values of 8
+    shared = 11 * values + 3 * 2 * 2 * 8
+    assert activation_bytes(SHAPE, replace(lora, shared=2)) == 4 * 2 * shared
 
 
 def test_in_half_precision_the_normalisations_inputs_stay_in_float32():
@@ -84,19 +87,24 @@ def test_in_half_precision_the_normalisations_inputs_stay_in_float32():
     assert activation_bytes(SHAPE, half) == 2 * (2 * (6 * 8 + 80 + 28 + 1) + 4 * (2 * 8 + 4))
 
 
+@pytest.mark.parametrize("shared", [0, 16])
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_autograd_keeps_what_was_counted(attention, method):
+def test_autograd_keeps_what_was_counted(attention, method, shared):
     """What four real blocks save; rotary tables and the last norm are not counted."""
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import LlamaConfig, LlamaForCausalLM
+
+    from harness.adapters.beginning import logits_at
+    from harness.models.head import AnswerHead
 
     settings = LlamaConfig(
         num_hidden_layers=4, hidden_size=64, intermediate_size=160, num_attention_heads=4,
         num_key_value_heads=2, vocab_size=10, pad_token_id=0, attn_implementation=attention,
     )  # fmt: skip
     model = LlamaForCausalLM(settings)
+    head = AnswerHead(model)
     if method == "lora":
         adapter = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM")
         model = get_peft_model(model, adapter)
@@ -112,12 +120,14 @@ def test_autograd_keeps_what_was_counted(attention, method):
     ids = torch.ones(4, 48, dtype=torch.long)
     mask = torch.ones_like(ids)
     mask[0, -2:] = 0
-    base = model.get_base_model() if method == "lora" else model
+    inputs = {"input_ids": ids, "attention_mask": mask}
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        base.model(input_ids=ids, attention_mask=mask, use_cache=False)
+        logits_at(model, head, inputs, mask < 0, shared)
     counted = activation_bytes(
         from_config(settings.to_dict() | {"model_type": "llama"}, "made", "made"),
-        Training(method, 4, "float32", micro_batch=4, tokens=48, attention=attention),
+        Training(
+            method, 4, "float32", micro_batch=4, tokens=48, attention=attention, shared=shared
+        ),
     )
     assert sum(s.nbytes() for s in kept.values()) == pytest.approx(counted, rel=0.05)
 

@@ -1,7 +1,7 @@
 """What all training examples begin with, computed once for a batch instead of in each example.
 
 Every prompt begins with the same tokens: chat template, instruction, "Question:". In training
-without passages they are half of all. Their keys and values do not depend on what follows, so a
+without passages they are some 40 % of all. Their keys and values depend on nothing after them: a
 batch computes them once and each example goes on from there, as answering does
 (``harness.models.reading``). Loss and gradients are the same sums as without: what reaches the
 beginning from all examples is added up where its keys and values were repeated.

@@ -98,8 +98,16 @@ class Plan:
     space: Space | None = None
 
 
-def check(overrides: Sequence[str], multirun: bool, extra_folder: Path | None = None) -> Plan:
+def check(
+    overrides: Sequence[str],
+    multirun: bool,
+    extra_folder: Path | None = None,
+    every: bool = False,
+) -> Plan:
     """The jobs that ``overrides`` ask for, with their configurations, found to be valid.
+
+    Args:
+        every: compose every job, however many there are.
 
     Raises:
         ConfigError: an override cannot be read, names what does not exist, has a value of the
@@ -111,7 +119,7 @@ def check(overrides: Sequence[str], multirun: bool, extra_folder: Path | None = 
         for override in asked:
             _check_choice(override, composer)
         jobs, space = _expand(asked, multirun, composer)
-        sample = jobs[:: -(-len(jobs) // MOST_JOBS_CHECKED)]
+        sample = jobs if every else jobs[:: -(-len(jobs) // MOST_JOBS_CHECKED)]
         _check_search(asked, space)
         parsed = [*asked, *(_parse(text, composer) for text in space.swept)] if space else asked
         settings = [override for override in parsed if not composer.is_group(override)]

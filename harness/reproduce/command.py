@@ -141,8 +141,14 @@ def reproduce(paper: Paper, request: Request) -> tuple[list[Verdict], int]:
     table = paper.table(request.table) if request.table else None
     code = 0
     if not request.read:
-        plans = running.plan(paper, scale, table, request.more, request.results)
+        every = scale.expected is not None
+        plans = running.plan(paper, scale, table, request.more, request.results, every)
         print(running.told(paper, scale, plans), flush=True)
+        if scale.expected is not None:
+            from harness.reproduce.full_plan import as_text, needs_of
+
+            configs = [config for one in plans for config in one.configs]
+            print(as_text(needs_of(configs, scale.expected), scale.expected), flush=True)
         if request.plan:
             return [], 0
         if scale.name == "full" and not request.yes:

@@ -62,7 +62,7 @@ def test_scale_full_is_not_started_by_chance(
 ) -> None:
     monkeypatch.setattr("harness.overrides.MOST_JOBS_CHECKED", 1)
     with pytest.raises(ConfigError, match="add --yes to start it"):
-        main(["biderman2024", "--scale", "full", "--results", str(tmp_path)])
+        main(["gekhman2024", "--scale", "full", "--results", str(tmp_path)])
 
 
 def test_an_unknown_table_is_told_with_the_nearest(folder: str, tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ class Composer:
         if extra_folder is not None:
             if not extra_folder.is_dir():
                 raise ConfigError(f"--config-dir {extra_folder} is not a folder")
+            _check_names(extra_folder)
             # Where Hydra puts it: behind conf/, whose files go first.
             place = f"file://{extra_folder.resolve()}"
             search_path.prepend("command-line", place, SearchPathQuery(provider="schema"))
@@ -79,6 +80,21 @@ class Composer:
         """The files of a group, without the schemas."""
         names = self.loader.get_group_options(group)
         return sorted(name for name in names if not name.startswith("base_"))
+
+
+def _check_names(folder: Path) -> None:
+    """Refuse files that Hydra would pass over: the harness's own of the same name go first."""
+    hidden = []
+    for path in sorted(folder.rglob("*.yaml")):
+        name = path.relative_to(folder)
+        own = CONF / name
+        if own.is_file() and own.read_bytes() != path.read_bytes():
+            hidden.append(str(name))
+    if hidden:
+        raise ConfigError(
+            f"--config-dir {folder}: {', '.join(hidden)} would not be read, since conf/ of the "
+            "harness has a file of that name, which goes first; give yours another name"
+        )
 
 
 @dataclass(frozen=True)

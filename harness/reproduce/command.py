@@ -35,7 +35,8 @@ Run a paper again and say which of its claims hold: confirmed, refuted or not sh
   KEY=VALUE        settings of harness run, for every stage; the page names them
 
 Written: RESULTS/PAPER/reproduction.md and reproduction.html (other scales: RESULTS/PAPER_SCALE/),
-with --all RESULTS/reproduction.md. Rows that are there are not run again: the same command resumes.
+with --all RESULTS/reproduction.md and .html. Rows that are there are not run again: the same
+command resumes.
 
 Examples:
   harness reproduce soudani2024 --scale smoke
@@ -78,15 +79,22 @@ def main(arguments: Sequence[str]) -> int:
         code = max(code, own)
         verdicts[paper.id] = (paper, found)
     if request.everything and not request.plan:
-        from harness.reproduce.pages import as_markdown, overview
+        from harness.report.page import render_tables
+        from harness.reproduce.pages import PAGE, as_markdown, overview
 
         suffix = "" if request.scale == "small" else f"_{request.scale}"
-        text = as_markdown(
-            "Claims of five papers, run again" if len(asked) == 5 else "Claims run again",
-            f"{len(asked)} papers.",
-            overview(verdicts, request.scale),
-        )
-        print(_write(request.results / f"reproduction{suffix}.md", text))
+        title = "Claims of five papers, run again" if len(asked) == 5 else "Claims run again"
+        lead = f"{len(asked)} papers."
+        text = as_markdown(title, lead, overview(verdicts, request.scale))
+        print(_write(request.results / f"{PAGE}{suffix}.md", text))
+        folders = {one.id: one.folder_of(Path(), one.scales[request.scale]) for one in asked}
+        links = {
+            name: (folder / f"{PAGE}.html").as_posix()
+            for name, folder in folders.items()
+            if (request.results / folder / f"{PAGE}.html").is_file()
+        }
+        text = render_tables(title, lead, overview(verdicts, request.scale, links))
+        print(_write(request.results / f"{PAGE}{suffix}.html", text))
     return code
 
 

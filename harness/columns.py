@@ -183,6 +183,7 @@ _SETTINGS: tuple[_Entry, ...] = (
     ("attention", "str", "", "attention implementation when answering"),
     ("train_dtype", "str", "", "number format in training"),
     ("train_attention", "str", "", "attention implementation in training"),
+    ("train_quantization", "str", "", "of the frozen weights in training: none or nf4"),
     ("max_new_tokens", "int", "tokens", "longest answer"),
     (
         "answer_part",

@@ -260,7 +260,11 @@ class Method:
 
         model_config = self.config.model
         with self.ledger.phase("load"):
-            model = self._load_base(model_config.train_dtype, model_config.train_attention)
+            model = self._load_base(
+                model_config.train_dtype,
+                model_config.train_attention,
+                model_config.train_quantization,
+            )
         retriever = self.retriever if searches(config) else None
         top_k = None
         if config.train_passages == "retrieved":
@@ -311,8 +315,8 @@ class Method:
     def _count_tokens(self, text: str) -> int:
         return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def _load_base(self, dtype: str, attention: str) -> LanguageModel:
-        weights = load_weights(self.files, dtype, attention, self.device)
+    def _load_base(self, dtype: str, attention: str, quantization: str = "none") -> LanguageModel:
+        weights = load_weights(self.files, dtype, attention, self.device, quantization)
         weights.requires_grad_(False)
         return LanguageModel(weights, self.tokenizer, self.config.model, self.files.identity)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.adapters.config import AdapterConfig
 from harness.config import Config
 from harness.metering.device import device_description
+from harness.models.quantization import quantization_key
 from harness.retrieval.config import RetrieverConfig
 from harness.retrieval.rerank import rerank_key
 from harness.shots import NO_SHOTS, Shots
@@ -83,6 +84,7 @@ def adapter_key(
         "seed": config.seed,
         "train_dtype": config.model.train_dtype,
         "train_attention": config.model.train_attention,
+        **quantization_key(config.model),
         "chat": config.model.chat,
         "prompt": prompt.sha256(),
         "budget": prompt.context_budget_tokens if in_prompts else None,
@@ -108,6 +110,7 @@ def replay_key(
         "base": base,
         "dtype": config.model.train_dtype,
         "attention": config.model.train_attention,
+        **quantization_key(config.model),
         "prompts": sha256_of(list(prompts)),
         "max_new_tokens": adapter.replay.max_new_tokens,
         **batching(config),

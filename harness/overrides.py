@@ -59,6 +59,7 @@ class Composer:
         if extra_folder is not None:
             if not extra_folder.is_dir():
                 raise ConfigError(f"--config-dir {extra_folder} is not a folder")
+            _check_names(extra_folder)
             # Where Hydra puts it: behind conf/, whose files go first.
             place = f"file://{extra_folder.resolve()}"
             search_path.prepend("command-line", place, SearchPathQuery(provider="schema"))
@@ -81,6 +82,21 @@ class Composer:
         return sorted(name for name in names if not name.startswith("base_"))
 
 
+def _check_names(folder: Path) -> None:
+    """Refuse files that Hydra would pass over: the harness's own of the same name go first."""
+    hidden = []
+    for path in sorted(folder.rglob("*.yaml")):
+        name = path.relative_to(folder)
+        own = CONF / name
+        if own.is_file() and own.read_bytes() != path.read_bytes():
+            hidden.append(str(name))
+    if hidden:
+        raise ConfigError(
+            f"--config-dir {folder}: {', '.join(hidden)} would not be read, since conf/ of the "
+            "harness has a file of that name, which goes first; give yours another name"
+        )
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a command line asks for.
@@ -98,8 +114,16 @@ class Plan:
     space: Space | None = None
 
 
-def check(overrides: Sequence[str], multirun: bool, extra_folder: Path | None = None) -> Plan:
+def check(
+    overrides: Sequence[str],
+    multirun: bool,
+    extra_folder: Path | None = None,
+    every: bool = False,
+) -> Plan:
     """The jobs that ``overrides`` ask for, with their configurations, found to be valid.
+
+    Args:
+        every: compose every job, however many there are.
 
     Raises:
         ConfigError: an override cannot be read, names what does not exist, has a value of the
@@ -111,7 +135,7 @@ def check(overrides: Sequence[str], multirun: bool, extra_folder: Path | None = 
         for override in asked:
             _check_choice(override, composer)
         jobs, space = _expand(asked, multirun, composer)
-        sample = jobs[:: -(-len(jobs) // MOST_JOBS_CHECKED)]
+        sample = jobs if every else jobs[:: -(-len(jobs) // MOST_JOBS_CHECKED)]
         _check_search(asked, space)
         parsed = [*asked, *(_parse(text, composer) for text in space.swept)] if space else asked
         settings = [override for override in parsed if not composer.is_group(override)]

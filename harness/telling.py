@@ -39,6 +39,7 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
         },
     },
     "prompt": {"shots": 0},
+    "model": {"train_quantization": "none"},
     "adapter": {
         "variant": "plain",
         "options": {},

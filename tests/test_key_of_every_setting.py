@@ -147,6 +147,7 @@ CHANGES: dict[str, dict[str, tuple[Any, str]]] = {
         "model.attention": ("eager", "answers probes"),
         "model.train_dtype": ("bfloat16", f"replay {FITTED}"),
         "model.train_attention": ("eager", f"replay {FITTED}"),
+        "model.train_quantization": ("nf4", f"replay {FITTED}"),
         "model.chat": (False, f"replay {FITTED}"),
         "model.batch_size": (8, f"replay {FITTED}"),
         "model.batch_tokens": (512, f"replay {FITTED}"),

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.config import CONF
 from harness.errors import ConfigError
-from harness.overrides import MOST_JOBS_CHECKED, check
+from harness.overrides import MOST_JOBS_CHECKED, Composer, check
 
 
 def message_for(*overrides: str, multirun: bool = False) -> str:
@@ -143,9 +144,16 @@ def test_a_folder_of_the_users_adds_choices_and_a_missing_one_is_named(tmp_path:
         check([], multirun=False, extra_folder=tmp_path / "absent")
 
 
-def test_a_file_of_a_folder_of_ones_own_hides_none_of_the_harness(tmp_path: Path):
-    # So it is with Hydra's --config-dir; what is checked has to be what is run.
-    (tmp_path / "experiment").mkdir()
-    (tmp_path / "experiment" / "smoke.yaml").write_text("# @package _global_\nexperiment: mine\n")
-    (config, *_) = check(["experiment=smoke"], multirun=True, extra_folder=tmp_path).configs
-    assert config.experiment == "smoke"
+def test_a_file_that_the_harness_own_would_hide_is_refused(tmp_path: Path):
+    method = tmp_path / "method"
+    method.mkdir()
+    (method / "rag.yaml").write_text("# @package _global_\narm: mine\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        Composer(tmp_path)
+    told = str(caught.value)
+    assert "method/rag.yaml would not be read" in told and "give yours another name" in told
+    assert "\n" not in told
+    # A copy says what the harness says, and a name of its own is read.
+    (method / "rag.yaml").write_bytes((CONF / "method" / "rag.yaml").read_bytes())
+    (method / "mine.yaml").write_text("# @package _global_\narm: mine\n", encoding="utf-8")
+    assert "mine" in Composer(tmp_path).choices("method")

@@ -8,6 +8,7 @@ import pytest
 
 from harness import telling as module
 from harness.adapters.config import RaftConfig
+from harness.models.config import ModelConfig
 from harness.telling import telling
 
 
@@ -39,3 +40,9 @@ def test_raft_without_quotes_has_the_keys_of_before_there_were_quotes():
     assert "raft" not in telling("adapter", {"processes": 2, "raft": asdict(RaftConfig())})
     quoting = asdict(RaftConfig(quote=True))
     assert telling("adapter", {"processes": 2, "raft": quoting})["raft"]["quote"] is True
+
+
+def test_training_on_weights_as_they_are_has_the_hash_of_before_there_were_four_bits():
+    assert "train_quantization" not in telling("model", asdict(ModelConfig(id="m")))
+    four_bits = ModelConfig(id="m", train_dtype="bfloat16", train_quantization="nf4")
+    assert telling("model", asdict(four_bits))["train_quantization"] == "nf4"

@@ -186,6 +186,11 @@ def attach_for_training(model: PreTrainedModel, config: AdapterConfig) -> Any:
     """
     if config.kind == "full":
         return model.requires_grad_(True).train()
+    if getattr(model, "is_loaded_in_4bit", False):
+        from peft import prepare_model_for_kbit_training
+
+        # Norms, embedding and head in float32; recomputing is set with the training itself.
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     return attach(model, config)
 
 

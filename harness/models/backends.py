@@ -18,6 +18,7 @@ from harness.models.endpoint_config import EndpointConfig
 from harness.models.estimate import EstimatedTokenizer
 from harness.models.load import ModelFiles, load_tokenizer, load_weights, position_limit
 from harness.models.protocol import Account, Model
+from harness.models.quantization import check_quantization
 from harness.telling import telling
 from harness.types import Prediction
 
@@ -35,10 +36,11 @@ BY_LETTER = "multiple_choice"
 
 
 def check_adapter(model: ModelConfig, adapter: AdapterConfig | None) -> None:
-    """Nothing, if the backend can answer with this adapter.
+    """Nothing, if the adapter can be trained and the backend can answer with it.
 
     Raises:
-        ConfigError: it has no weights to train, or answers with merged adapters alone.
+        ConfigError: it has no weights to train, answers with merged adapters alone, or the adapter
+            cannot be trained on quantised weights.
     """
     if adapter is None:
         return
@@ -49,6 +51,7 @@ def check_adapter(model: ModelConfig, adapter: AdapterConfig | None) -> None:
         )
     if model.backend == "vllm" and not adapter.merge:
         raise ConfigError("model=vllm answers with merged adapters: set adapter.merge=true")
+    check_quantization(model, adapter)
 
 
 def tokenizer_of(config: ModelConfig, files: ModelFiles) -> Any:

@@ -9,6 +9,8 @@ from harness.errors import ConfigError
 
 SOURCES = ("hub", "local", "wheel")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+NF4 = "nf4"
+QUANTIZATIONS = ("none", NF4)
 ATTENTIONS = ("auto", "eager", "sdpa", "flash_attention_2")
 
 
@@ -27,6 +29,9 @@ class ModelConfig:
         dtype, attention: how answers are generated. "auto" picks the fastest on this device by one
             short measurement, stored and reused, the same for every arm.
         train_dtype, train_attention: the same choice for training.
+        train_quantization: "nf4" keeps the frozen weights in four bits while an adapter is trained
+            (QLoRA), computing in train_dtype; needs bitsandbytes. Answers come from the weights as
+            they are.
         chat: use the tokenizer's chat template; null uses it where there is one.
         batch_size: most prompts in one batch.
         batch_tokens: most prompt tokens, padding included, in one batch.
@@ -50,6 +55,7 @@ class ModelConfig:
     batch_size: int = 64
     batch_tokens: int = 16384
     context_tokens: int | None = None
+    train_quantization: str = "none"
 
     backend: ClassVar[str] = "transformers"
     """What runs the model: a key of ``harness.models.backends``."""
@@ -65,9 +71,15 @@ class ModelConfig:
             ("train_dtype", self.train_dtype, DTYPES),
             ("attention", self.attention, ATTENTIONS),
             ("train_attention", self.train_attention, ATTENTIONS),
+            ("train_quantization", self.train_quantization, QUANTIZATIONS),
         ):
             if value not in choices:
                 raise ConfigError(f"model.{field} is '{value}'; it is one of {', '.join(choices)}")
+        if self.train_quantization == NF4 and self.train_dtype == "auto":
+            raise ConfigError(
+                "model.train_quantization=nf4 computes in model.train_dtype, which is auto: state "
+                "it (bfloat16, as QLoRA does)"
+            )
         self.name = self.name or self.id.rstrip("/").rsplit("/", 1)[-1] or str(self.package)
         if self.source == "wheel" and not (
             self.package and self.version and self.sha256 and self.member

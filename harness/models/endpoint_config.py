@@ -57,7 +57,8 @@ class EndpointConfig(ModelConfig):
 
     UNUSED: ClassVar[tuple[str, ...]] = (
         *("revision", "package", "version", "sha256", "member", "dtype", "attention"),
-        *("train_dtype", "train_attention", "batch_size", "batch_tokens"),
+        *("train_dtype", "train_attention", "train_quantization"),
+        *("batch_size", "batch_tokens"),
     )
 
     def __post_init__(self) -> None:

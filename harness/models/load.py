@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ModelError, SourceError
-from harness.models.config import ModelConfig
+from harness.models.config import NF4, ModelConfig
 from harness.models.endpoint_config import EndpointConfig
+from harness.models.quantization import loading_settings
 from harness.sources import Wheel, cache_folder, sha256_of_file, unpack
 from harness.store import obtain
 
@@ -178,17 +179,25 @@ def folder_identity(folder: Path) -> str:
 
 
 def load_weights(
-    files: ModelFiles, dtype: str, attention: str, device: torch.device
+    files: ModelFiles,
+    dtype: str,
+    attention: str,
+    device: torch.device,
+    quantization: str = "none",
 ) -> PreTrainedModel:
     """The model in evaluation mode on ``device``.
 
+    Args:
+        quantization: "nf4" keeps linear layers in four bits, which compute in ``dtype``.
+
     Raises:
-        ModelError: unknown architecture, damaged file or out of memory.
+        ModelError: unknown architecture, damaged file or out of memory, or no bitsandbytes.
     """
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
+    quantised = loading_settings(dtype, device) if quantization == NF4 else {}
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
             files.location,
@@ -196,8 +205,10 @@ def load_weights(
             dtype=getattr(torch, dtype),
             attn_implementation=attention,
             use_safetensors=True,
+            **quantised,
         )
-        loaded: PreTrainedModel = model.to(device).eval()
+        # Quantised weights are on the device already.
+        loaded: PreTrainedModel = (model if quantised else model.to(device)).eval()
         return loaded
     except torch.OutOfMemoryError as error:
         raise ModelError(

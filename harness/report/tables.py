@@ -18,11 +18,13 @@ class Cell:
     Attributes:
         detail: a second, smaller line: an interval, the seeds.
         kind: "better", "worse" or another word that the page gives a look of its own.
+        link: where the first cell of a row leads in HTML; "" nowhere.
     """
 
     text: str
     detail: str = ""
     kind: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ Run a paper again and say which of its claims hold: confirmed, refuted or not sh
   KEY=VALUE        settings of harness run, for every stage; the page names them
 
 Written: RESULTS/PAPER/reproduction.md and reproduction.html (other scales: RESULTS/PAPER_SCALE/),
-with --all RESULTS/reproduction.md. Rows that are there are not run again: the same command resumes.
+with --all RESULTS/reproduction.md and .html. Rows that are there are not run again: the same
+command resumes.
 
 Examples:
   harness reproduce soudani2024 --scale smoke
@@ -79,22 +80,25 @@ def main(arguments: Sequence[str]) -> int:
         code = max(code, own)
         verdicts[paper.id] = (paper, found)
     if request.everything and not request.plan:
-        from harness.reproduce.pages import as_markdown, overview
+        from harness.report.page import render_tables
+        from harness.reproduce.pages import PAGE, as_markdown, overview
 
         suffix = "" if request.scale == "small" else f"_{request.scale}"
         kinds = Counter(paper.kind for paper in asked)
         studies = [paper.id for paper in asked if paper.kind == "study"]
-        text = as_markdown(
-            "Claims of five papers, run again" if kinds["paper"] == 5 else "Claims run again",
-            f"{kinds['paper']} papers"
-            + (
-                f", and a study of this harness's own formulas ({', '.join(studies)})."
-                if studies
-                else "."
-            ),
-            overview(verdicts, request.scale),
-        )
-        print(_write(request.results / f"reproduction{suffix}.md", text))
+        title = "Claims of five papers, run again" if kinds["paper"] == 5 else "Claims run again"
+        beside = f", and a study of this harness's own formulas ({', '.join(studies)})"
+        lead = f"{kinds['paper']} papers{beside if studies else ''}."
+        text = as_markdown(title, lead, overview(verdicts, request.scale))
+        print(_write(request.results / f"{PAGE}{suffix}.md", text))
+        folders = {one.id: one.folder_of(Path(), one.scales[request.scale]) for one in asked}
+        links = {
+            name: (folder / f"{PAGE}.html").as_posix()
+            for name, folder in folders.items()
+            if (request.results / folder / f"{PAGE}.html").is_file()
+        }
+        text = render_tables(title, lead, overview(verdicts, request.scale, links))
+        print(_write(request.results / f"{PAGE}{suffix}.html", text))
     return code
 
 
@@ -149,8 +153,14 @@ def reproduce(paper: Paper, request: Request) -> tuple[list[Verdict], int]:
     table = paper.table(request.table) if request.table else None
     code = 0
     if not request.read:
-        plans = running.plan(paper, scale, table, request.more, request.results)
+        every = scale.expected is not None
+        plans = running.plan(paper, scale, table, request.more, request.results, every)
         print(running.told(paper, scale, plans), flush=True)
+        if scale.expected is not None:
+            from harness.reproduce.full_plan import as_text, needs_of
+
+            configs = [config for one in plans for config in one.configs]
+            print(as_text(needs_of(configs, scale.expected), scale.expected), flush=True)
         if request.plan:
             return [], 0
         if scale.name == "full" and not request.yes:

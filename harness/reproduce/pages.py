@@ -137,14 +137,26 @@ def as_html(folder: Path, title: str, lead: str, sections: Sequence[Section]) ->
     return page.render(data, Answer(question, lead, ""), [*sections, *own], listed)
 
 
-def overview(papers: Mapping[str, tuple[Paper, Sequence[Verdict]]], scale: str) -> list[Section]:
-    """All claims of all papers on one page: published, ours, verdict."""
+def overview(
+    papers: Mapping[str, tuple[Paper, Sequence[Verdict]]],
+    scale: str,
+    links: Mapping[str, str] | None = None,
+) -> list[Section]:
+    """All claims of all papers on one page: published, ours, verdict.
+
+    Args:
+        links: paper -> its own page, where there is one.
+    """
+
+    def named(paper: Paper) -> Cell:
+        return Cell(paper.id, link=(links or {}).get(paper.id, ""))
+
     rows = []
     for paper, verdicts in papers.values():
-        rows += [(Cell(paper.id), *claim_row(one)) for one in verdicts]
+        rows += [(named(paper), *claim_row(one)) for one in verdicts]
     headings = (Heading("Paper", number=False), *CLAIM_HEADINGS)
     counts = [
-        (Cell(paper.id), Cell(paper.title), Cell(summary(verdicts)))
+        (named(paper), Cell(paper.title), Cell(summary(verdicts)))
         for paper, verdicts in papers.values()
     ]
     columns = ("Paper", "Title", "Verdicts")

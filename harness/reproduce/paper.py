@@ -10,6 +10,7 @@ from typing import Any
 from harness.errors import ConfigError, DataError, suggestion
 from harness.measures.definitions import MEASURES
 from harness.reproduce.claims import Claims, VolumeRatio, read_claims
+from harness.reproduce.expected import Expected, read_expected
 from harness.reproduce.published import COLUMNS, Published, find, read_published
 from harness.reproduce.yaml_file import Node, read_yaml
 
@@ -56,19 +57,21 @@ class Scale:
     """How large a paper is run.
 
     Attributes:
-        minutes: what the machine named in ``note`` is expected to take.
+        minutes: what the machine named in ``note`` is expected to take; None where it is planned.
         other: whether models or data are not the paper's, so that levels cannot be compared.
         seeds: how many there are, and what is lost with no more.
         model: of several, the one that pages show; "" where there is one.
+        expected: what its plan of memory, hours and kWh rests on; None where it has none.
     """
 
     name: str
-    minutes: float
+    minutes: float | None
     note: str
     other: bool
     seeds: str
     stages: tuple[Stage, ...]
     model: str = ""
+    expected: Expected | None = None
 
     @property
     def judged(self) -> bool:
@@ -218,7 +221,7 @@ def read_paper(name: str, experiments: Path = EXPERIMENTS) -> Paper:
 
 
 def _scale(name: str, node: Node) -> Scale:
-    node.known(("minutes", "note", "other", "seeds", "model", "stages"))
+    node.known(("minutes", "note", "other", "seeds", "model", "plan", "stages"))
     other = node.values.get("other", name != "full")
     if not isinstance(other, bool):
         node.wrong(f"other is {other!r}; it is true or false")
@@ -238,14 +241,16 @@ def _scale(name: str, node: Node) -> Scale:
         )
     if not stages:
         node.wrong("stages is empty")
+    planned = "plan" in node.values
     return Scale(
         name,
-        node.number("minutes", above=0),
+        None if planned and "minutes" not in node.values else node.number("minutes", above=0),
         node.text("note"),
         other,
         node.text("seeds"),
         tuple(stages),
         node.text("model", ""),
+        read_expected(node.node("plan")) if planned else None,
     )
 
 

@@ -45,9 +45,17 @@ def needed_stages(scale: Scale, table: TableSpec | None) -> list[Stage]:
 
 
 def plan(
-    paper: Paper, scale: Scale, table: TableSpec | None, more: Sequence[str], results: Path
+    paper: Paper,
+    scale: Scale,
+    table: TableSpec | None,
+    more: Sequence[str],
+    results: Path,
+    every: bool = False,
 ) -> list[StagePlan]:
     """What would be run: every setting composed and checked, nothing loaded.
+
+    Args:
+        every: with the settings of every cell; else of evenly spread ones, if there are many.
 
     Raises:
         ConfigError: a setting is wrong, or a stage would be recorded under another name.
@@ -56,7 +64,7 @@ def plan(
 
     plans = []
     for stage in needed_stages(scale, table):
-        composed = check(_overrides(paper, scale, stage, more, results), True, paper.conf)
+        composed = check(_overrides(paper, scale, stage, more, results), True, paper.conf, every)
         for config in composed.configs:
             if config.experiment != stage.name:
                 raise ConfigError(
@@ -69,10 +77,14 @@ def plan(
 
 def told(paper: Paper, scale: Scale, plans: Sequence[StagePlan]) -> str:
     """The plan as text: stages, size, and how many questions or blocks each claim needs."""
+    takes = (
+        ""
+        if scale.minutes is None
+        else f"; about {scale.minutes:g} minutes in all, less what is in the store"
+    )
     lines = [
         f"{paper.citation}: {paper.title}",
-        f"scale {scale.name}: {scale.note}; about {scale.minutes:g} minutes in all, less what "
-        "is in the store",
+        f"scale {scale.name}: {scale.note}{takes}",
         f"seeds: {scale.seeds}",
     ]
     for one in plans:

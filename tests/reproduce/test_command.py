@@ -11,6 +11,9 @@ import pytest
 from harness.blocks import metering
 from harness.blocks.table import read_blocks
 from harness.errors import ConfigError
+from harness.report.page import render_tables
+from harness.report.sections import Section
+from harness.report.tables import Cell, Heading, Table
 from harness.reproduce import running
 from harness.reproduce.command import main, parse
 from harness.reproduce.paper import Blocks
@@ -67,7 +70,7 @@ def test_scale_full_is_not_started_by_chance(
 ) -> None:
     monkeypatch.setattr("harness.overrides.MOST_JOBS_CHECKED", 1)
     with pytest.raises(ConfigError, match="add --yes to start it"):
-        main(["biderman2024", "--scale", "full", "--results", str(tmp_path)])
+        main(["gekhman2024", "--scale", "full", "--results", str(tmp_path)])
 
 
 def test_an_unknown_table_is_told_with_the_nearest(folder: str, tmp_path: Path) -> None:
@@ -213,7 +216,19 @@ def test_all_claims_stand_on_one_page_without_any_run(
         assert f"| {paper} | " in text
     assert "it was not run at this scale" in text
     assert "confirmed" not in text and "refuted" not in text
-    assert [path.name for path in tmp_path.iterdir()] == ["reproduction.md"]
+    assert {path.name for path in tmp_path.iterdir()} == {"reproduction.md", "reproduction.html"}
+    page = (tmp_path / "reproduction.html").read_text(encoding="utf-8")
+    assert "<bdi>soudani2024</bdi>" in page and "it was not run at this scale" in page
+    assert "<script" not in page and "script-src &#39;none&#39;" in page
+
+
+def test_the_page_of_all_claims_leads_to_each_papers_own_and_escapes_its_text() -> None:
+    cells = (Cell("p<1>", link="p/reproduction.html"), Cell("<b>said</b>"))
+    headings = (Heading("Paper", number=False), Heading("Claim", number=False))
+    section = Section("claims", "All", tables=(Table("Claims", headings, (cells,)),))
+    page = render_tables("<i>", "lead", [section])
+    assert '<a href="p/reproduction.html">p&lt;1&gt;</a>' in page
+    assert "&lt;b&gt;said&lt;/b&gt;" in page and "<b>" not in page and "<i>" not in page
 
 
 def test_help_names_the_papers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from harness.config import CONF
 from harness.errors import ConfigError, DataError
 from harness.overrides import check
 from harness.reproduce.claims import VolumeRatio
+from harness.reproduce.full_plan import needs_of
 from harness.reproduce.paper import EXPERIMENTS, SCALES, papers, read_paper
 from harness.reproduce.published import read_published
 from harness.reproduce.running import plan, told
@@ -38,6 +39,11 @@ def test_every_scale_of_a_paper_composes(
         plans = plan(paper, scale, None, [], tmp_path)
         assert plans and all(one.cells > 0 for one in plans)
         assert paper.citation in told(paper, scale, plans)
+        if scale.expected is not None:
+            configs = [config for one in plans for config in one.configs]
+            found = needs_of(configs, scale.expected)
+            assert found.needs and "paper.yaml" not in " ".join(found.missing)
+    assert paper.scales["full"].expected is not None
 
 
 @pytest.mark.parametrize("name", PAPERS)

@@ -89,7 +89,9 @@ def training_pace(
     )
 
     def once(steps: int) -> _Spent:
-        weights = load_weights(files, model.train_dtype, model.train_attention, device)
+        weights = load_weights(
+            files, model.train_dtype, model.train_attention, device, model.train_quantization
+        )
         weights.requires_grad_(False)
         loaded = LanguageModel(weights, tokenizer, model, files.identity)
         seconds = cpu_seconds = 0.0

@@ -13,6 +13,7 @@ from harness.economics.plan.serving import KV_FORMATS, weight_bytes
 from harness.economics.plan.shape import Shape, shape_of
 from harness.economics.plan.training import BYTES, Training, training_bytes
 from harness.errors import ConfigError
+from harness.models.config import NF4
 
 LONGEST = 1.35
 """Tokens of the longest example or prompt over those of the mean: 1.13 to 1.37 in the tasks here. A
@@ -59,10 +60,12 @@ def training_of(row: Row, config: Config, adapter: AdapterConfig) -> Training:
     ):
         if not covered:
             raise ConfigError(f"{what} is not covered")
+    quantised = config.model.train_quantization == NF4
     return Training(
-        method=adapter.kind,
+        method="qlora" if quantised else adapter.kind,
         rank=adapter.rank,
         dtype=config.model.train_dtype,
+        trained_dtype="float32" if quantised else None,
         micro_batch=adapter.on_device,
         tokens=min(adapter.max_tokens, round(LONGEST * mean_tokens(row))),
         shared=shared_tokens(row),

@@ -17,6 +17,7 @@ from typing import Any
 from harness.errors import ConfigError, suggestion
 
 TABLE = Path(__file__).resolve().parents[2] / "data" / "model_shapes.csv"
+HUB_PAGE = "https://huggingface.co/"
 
 FAMILIES = {
     "llama": {"tied": False, "qkv_bias": False, "qk_norm": False, "norms": 2},
@@ -124,8 +125,9 @@ def shape_rows() -> list[dict[str, str]]:
 def shape_of(model: str) -> Shape:
     """The shape that ``model`` names.
 
-    A model of the bundled table or of ``conf/model/``, a folder or file with a config.json, or a
-    hub id that is cached. Nothing is fetched, and no weights are read.
+    A model of the bundled table by its name, or the hub id that is its source, or of
+    ``conf/model/``, a folder or file with a config.json, or a hub id that is cached. Nothing is
+    fetched, and no weights are read.
 
     Raises:
         ConfigError: it names none of them, or its family is not covered.
@@ -133,6 +135,9 @@ def shape_of(model: str) -> Shape:
     known = known_shapes()
     if _plain(model) in known:
         return known[_plain(model)]
+    for shape in known.values():
+        if shape.source == f"{HUB_PAGE}{model}":
+            return shape
     path = Path(model).expanduser()
     if path.is_dir():
         path = path / "config.json"

@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -8,6 +9,7 @@ from harness.overrides import Composer
 from harness.run import check_corpus
 from harness.tasks import load_task
 from harness.tasks.dataset_config import ColumnsConfig, DatasetConfig, SplitsConfig
+from harness.telling import telling
 
 
 @pytest.fixture(autouse=True)
@@ -272,6 +274,68 @@ def test_a_corpus_of_ones_own_is_what_is_retrieved_from(load, tmp_path):
     assert [document.id for document in task.corpus] == ["a.md"]
     with pytest.raises(ConfigError, match=r"task.corpus and task.columns.context exclude"):
         DatasetConfig(corpus=str(docs), columns=ColumnsConfig(context="context"))
+
+
+def documents(folder, *rows):
+    """A corpus of (id, title) pairs, each saying its title."""
+    path = folder / "summaries.jsonl"
+    lines = [json.dumps({"id": i, "title": t, "text": f"About {t}."}) for i, t in rows]
+    path.write_text("\n".join(lines))
+    return f"task.corpus={path}"
+
+
+NAMED = ["task.relations=[]", "task.columns.document=s_wiki_title", "task.validation_questions=0"]
+
+
+def test_a_column_names_gold_documents_of_a_corpus_by_title_or_id(load, tmp_path):
+    corpus = documents(tmp_path, ("d1", "Ann"), ("d2", "Ann"), ("Ben", "Benjamin"), ("d4", "Cem"))
+    rows = [popqa(n, s_wiki_title=name) for n, name in enumerate(("Ann", "Ben", "Dora"))]
+    task = load("popqa", {"test.jsonl": rows}, *NAMED, corpus)
+    assert [q.gold_documents for q in task.test] == [("d1", "d2"), ("Ben",), ()]
+    assert "1 of 3 questions name no document of the corpus in 's_wiki_title'" in task.notes
+
+
+def test_an_id_goes_before_a_title_and_empty_titles_are_no_names(load, tmp_path):
+    corpus = documents(tmp_path, ("Ann", "Ben"), ("Ben", "Ann"), ("d3", ""))
+    rows = [popqa(1, s_wiki_title="Ann"), popqa(2, s_wiki_title="")]
+    task = load("popqa", {"test.jsonl": rows}, *NAMED, corpus)
+    assert [q.gold_documents for q in task.test] == [("Ann",), ()]
+
+
+def test_names_in_a_list_are_all_gold_and_train_pairs_have_theirs(load, tmp_path):
+    corpus = documents(tmp_path, ("Q1", "Ann"), ("Q2", "Ben"))
+    rows = [
+        {"question": f"Who is {n}?", "answers": ["x"], "evidence": [{"subject": {"uri": uri}}] * 2}
+        for n, uri in (("one", "Q1"), ("two", "Q2"), ("three", "Q2"))
+    ]
+    files = {"test/P1.json": rows[:1], "train/P1.json": rows[1:2], "dev/P1.json": rows[2:]}
+    column = "task.columns.document=evidence.subject.uri"
+    task = load("entity_questions", files, "task.relations=[P1]", column, corpus)
+    assert task.test[0].gold_documents == ("Q1",)
+    assert (task.train[0].document_id, task.validation[0].gold_documents) == ("Q2", ("Q2",))
+
+
+def test_names_that_are_nowhere_in_the_corpus_are_one_line(load, tmp_path):
+    corpus = documents(tmp_path, ("d1", "Ann"))
+    with pytest.raises(DataError) as error:
+        load("popqa", {"test.jsonl": [popqa(1, s_wiki_title="Ben")]}, *NAMED, corpus)
+    assert str(error.value) == (
+        "task.columns.document=s_wiki_title: no question names a document of task.corpus by id or "
+        "title; the first names 'Ben', and the corpus begins with 'd1', 'Ann'"
+    )
+    with pytest.raises(ConfigError, match=r"names documents of task.corpus: set that too"):
+        DatasetConfig(columns=ColumnsConfig(document="s_wiki_title"))
+
+
+def test_a_column_that_is_named_changes_a_hash_and_none_leaves_it(load, composer, tmp_path):
+    settings = asdict(DatasetConfig(corpus="docs"))
+    assert "document" not in telling("task", settings)["columns"]
+    named = asdict(DatasetConfig(corpus="docs", columns=ColumnsConfig(document="page")))
+    assert telling("task", named)["columns"]["document"] == "page"
+    corpus = documents(tmp_path, ("d1", "Ann"))
+    files = {"test.jsonl": [popqa(1, s_wiki_title="Ann")]}
+    linked, plain = (load("popqa", files, *some, corpus) for some in (NAMED, NAMED[::2]))
+    assert linked.test_sha256() != plain.test_sha256()
 
 
 def test_without_documents_an_arm_that_needs_them_is_refused(load, composer):

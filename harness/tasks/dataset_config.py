@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from harness.errors import ConfigError, suggestion
 from harness.tasks.config import TaskConfig, at_least
 
-DATASETS = ("dataset", "squad", "squad_v2", "popqa", "triviaqa", "entity_questions")
+DATASETS = ("dataset", "squad", "squad_v2", "popqa", "triviaqa", "entity_questions", "witqa")
 """Names of tasks that ``datasets`` loads: only their settings tell them apart."""
 
 

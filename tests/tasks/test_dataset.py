@@ -1,3 +1,4 @@
+import csv
 import json
 from dataclasses import asdict
 
@@ -186,6 +187,85 @@ def test_answers_that_are_no_json_are_told_by_row(load):
     assert "\n" not in str(e.value)
 
 
+WITQA = [
+    "subject",
+    "predicate",
+    "object",
+    "object_surfaceform",
+    "extracted_text",
+    "triple",
+    "sub_pred",
+    "triple_count",
+    "sub_pred_count",
+    "entity_count",
+    "expanded_object",
+    "subject_label",
+    "predicate_label",
+    "object_label",
+    "expanded_object_label",
+    "output_question",
+    "s_pop",
+]
+
+
+def witqa(folder, *rows):
+    """A tab-separated file as WiTQA's, of rows that give some of its columns."""
+    path = folder / "witqa.tsv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, WITQA, delimiter="\t", restval="x")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def witqa_row(number, predicate="P57", answers=("Ann Lee", "Ann"), **values):
+    return {
+        "subject": f"Q{number}",
+        "predicate": predicate,
+        "object_label": answers[0],
+        "expanded_object_label": json.dumps(answers),
+        "extracted_text": f'Film {number}, "the first", is by {answers[0]}.',
+        "output_question": f"Who directed film {number}?",
+        "s_pop": 100 * number,
+    } | values
+
+
+def test_witqas_file_gives_answers_passages_and_page_views(composer, tmp_path):
+    rows = [witqa_row(1), witqa_row(2, "P36"), witqa_row(3, "P1376"), witqa_row(4, "P19")]
+    overrides = [f"task.path={witqa(tmp_path, *rows)}", "task.relations=[P57,P19]"]
+    config = to_dataclass(composer.compose("task=witqa", *overrides, "task.validation_questions=0"))
+    task = load_task(config.task)
+    assert [q.question for q in task.test] == ["Who directed film 1?", "Who directed film 4?"]
+    first, last = task.test
+    assert first.answers == ("Ann Lee", "Ann")
+    assert (first.cluster, first.relation, first.popularity) == ("Q1", "P57", 100.0)
+    assert (last.relation, last.popularity) == ("P19", 400.0)
+    gold = {document.id: document.text for document in task.corpus}[first.gold_documents[0]]
+    assert gold == 'Film 1, "the first", is by Ann Lee.'
+    assert not task.train
+
+
+def test_witqa_asks_for_no_capital(composer):
+    relations = composer.compose("task=witqa").task.relations
+    assert len(relations) == 30
+    assert not {"P36", "P1376"} & set(relations)
+
+
+def test_witqas_passages_give_way_to_a_corpus_that_its_subjects_name(composer, tmp_path):
+    path = witqa(tmp_path, witqa_row(1), witqa_row(2))
+    overrides = [
+        f"task.path={path}",
+        "task.relations=[P57]",
+        "task.columns.context=''",
+        "task.columns.document=subject",
+        documents(tmp_path, ("Q1", "Film 1"), ("Q2", "Film 2"), ("Q3", "Film 3")),
+    ]
+    config = to_dataclass(composer.compose("task=witqa", *overrides, "task.validation_questions=0"))
+    task = load_task(config.task)
+    assert [q.gold_documents for q in task.test] == [("Q1",), ("Q2",)]
+    assert len(task.corpus) == 3
+
+
 def test_triviaqas_value_comes_before_its_aliases(load):
     def row(number, question):
         answer = {"value": "Sinclair Lewis", "aliases": ["Harry Lewis", "Sinclair Lewis"]}
@@ -364,7 +444,7 @@ def test_a_column_that_is_not_there_is_told_with_those_that_are(load):
     ("overrides", "expected"),
     [
         (["task.splits.test=tset"], r"split tset cannot be loaded"),
-        (["task.splits.train=train.txt"], r"train.txt is none of .json, .jsonl, .csv, .parquet"),
+        (["task.splits.train=train.txt"], r"train.txt is none of .json, .jsonl, .csv, .tsv, .parquet"),
         (["task.path=./nothing"], r"task.path=./nothing does not exist"),
         (["task.path=''"], r"needs task.path"),
         (["task.relation_from_file=true", "task.splits.test=x"], r"needs local files"),

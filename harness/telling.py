@@ -12,6 +12,7 @@ ADDED_LATER: dict[str, dict[str, Any]] = {
     "task": {
         "distractors": {"source": "none", "path": "", "count": "matched", "choose": "random"},
     },
+    "task.columns": {"document": ""},
     "retriever": {
         "index": "flat",
         "faiss": {

@@ -20,6 +20,7 @@ from harness.tasks.custom_questions import AskedQuestion, question_of
 from harness.tasks.dataset_config import DatasetConfig
 from harness.tasks.dataset_rows import FILE_RELATION, read_split
 from harness.tasks.draw import sample_in_order
+from harness.tasks.named_documents import with_named_documents
 from harness.tasks.overlap import near_notes, wording
 from harness.tasks.text_files import Row
 from harness.types import Document, Question, Task, TrainingPair
@@ -101,6 +102,12 @@ def build_task(config: DatasetConfig, train: Split, validation: Split, test: Spl
     if config.corpus:
         corpus, told = read_corpus(Path(config.corpus).expanduser())
         notes += told
+        if config.columns.document:
+            parts = [tested, held_out, taught]
+            (tested, held_out, taught), told = with_named_documents(
+                parts, corpus, config.columns.document
+            )
+            notes += told
     else:
         documents = test.documents | validation.documents | train.documents
         corpus = _contexts(config, documents, [*tested, *held_out, *taught])
@@ -174,7 +181,8 @@ def _question(
     known = {"question", "id", "popularity", "cluster"}
     own = {name: value for name, value in row.values.items() if name in known}
     own |= {"answers": answers, "choices": choices, "relation": relation}
-    own |= {"gold_passage": [document.id] if document else []}
+    named = [str(name) for name in _listed(row.values.get("document")) if name is not None]
+    own |= {"gold_passage": [document.id] if document else named}
     return question_of(replace(row, values=own | {"unanswerable": not answers}), default_id)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from harness.errors import ConfigError, suggestion
 from harness.tasks.config import TaskConfig, at_least
 
-DATASETS = ("dataset", "squad", "squad_v2", "popqa", "triviaqa", "entity_questions")
+DATASETS = ("dataset", "squad", "squad_v2", "popqa", "triviaqa", "entity_questions", "witqa")
 """Names of tasks that ``datasets`` loads: only their settings tell them apart."""
 
 
@@ -40,6 +40,7 @@ class ColumnsConfig:
         answer_is: "text", or for choices "index" (from 0) or "label" (as in ``choice_labels``).
         context: the text that states the answer: a document of the corpus, and the gold one.
         title: the context's title.
+        document: names the document of ``task.corpus`` that states the answer, by id or title.
         cluster: the entity asked about; "" takes each question for itself.
         json: columns whose text is JSON, such as a list of answers.
     """
@@ -51,6 +52,7 @@ class ColumnsConfig:
     id: str = ""
     context: str = ""
     title: str = ""
+    document: str = ""
     choices: str = ""
     choice_labels: str = ""
     relation: str = ""
@@ -118,6 +120,11 @@ class DatasetConfig(TaskConfig):
             raise ConfigError(
                 "task.corpus and task.columns.context exclude each other: the contexts are the "
                 "corpus; set one of them to ''"
+            )
+        if self.columns.document and not self.corpus:
+            raise ConfigError(
+                f"task.columns.document={self.columns.document} names documents of task.corpus: "
+                "set that too"
             )
         if self.relation_from_file and self.columns.relation:
             raise ConfigError(

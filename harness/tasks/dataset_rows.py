@@ -15,7 +15,14 @@ from harness.tasks.text_files import Row
 if TYPE_CHECKING:
     from datasets import Dataset
 
-READERS = {".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}
+READERS: dict[str, dict[str, str]] = {
+    ".json": {"path": "json"},
+    ".jsonl": {"path": "json"},
+    ".csv": {"path": "csv"},
+    ".tsv": {"path": "csv", "delimiter": "\t"},
+    ".parquet": {"path": "parquet"},
+}
+"""A local file's ending -> how ``datasets`` reads it."""
 FILE_RELATION = "(relation from file)"
 """The name under which a row holds the relation that its file's name tells."""
 NOISY = ("datasets", "huggingface_hub", "httpx")
@@ -98,7 +105,7 @@ def _tables(config: DatasetConfig, split: str) -> Iterator[tuple[str, str, Datas
         if file.suffix.lower() not in READERS:
             raise DataError(f"{file} is none of {', '.join(READERS)}")
         relation = file.name.split(".")[0] if config.relation_from_file else ""
-        source = {"path": READERS[file.suffix.lower()], "data_files": str(file), "split": "train"}
+        source = READERS[file.suffix.lower()] | {"data_files": str(file), "split": "train"}
         yield str(file), relation, _load(source, str(file))
     if not files:
         name = f"{config.path}{f' ({config.subset})' if config.subset else ''}, split {split}"

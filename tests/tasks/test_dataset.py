@@ -1,4 +1,6 @@
+import csv
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -8,6 +10,7 @@ from harness.overrides import Composer
 from harness.run import check_corpus
 from harness.tasks import load_task
 from harness.tasks.dataset_config import ColumnsConfig, DatasetConfig, SplitsConfig
+from harness.telling import telling
 
 
 @pytest.fixture(autouse=True)
@@ -184,6 +187,85 @@ def test_answers_that_are_no_json_are_told_by_row(load):
     assert "\n" not in str(e.value)
 
 
+WITQA = [
+    "subject",
+    "predicate",
+    "object",
+    "object_surfaceform",
+    "extracted_text",
+    "triple",
+    "sub_pred",
+    "triple_count",
+    "sub_pred_count",
+    "entity_count",
+    "expanded_object",
+    "subject_label",
+    "predicate_label",
+    "object_label",
+    "expanded_object_label",
+    "output_question",
+    "s_pop",
+]
+
+
+def witqa(folder, *rows):
+    """A tab-separated file as WiTQA's, of rows that give some of its columns."""
+    path = folder / "witqa.tsv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, WITQA, delimiter="\t", restval="x")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def witqa_row(number, predicate="P57", answers=("Ann Lee", "Ann"), **values):
+    return {
+        "subject": f"Q{number}",
+        "predicate": predicate,
+        "object_label": answers[0],
+        "expanded_object_label": json.dumps(answers),
+        "extracted_text": f'Film {number}, "the first", is by {answers[0]}.',
+        "output_question": f"Who directed film {number}?",
+        "s_pop": 100 * number,
+    } | values
+
+
+def test_witqas_file_gives_answers_passages_and_page_views(composer, tmp_path):
+    rows = [witqa_row(1), witqa_row(2, "P36"), witqa_row(3, "P1376"), witqa_row(4, "P19")]
+    overrides = [f"task.path={witqa(tmp_path, *rows)}", "task.relations=[P57,P19]"]
+    config = to_dataclass(composer.compose("task=witqa", *overrides, "task.validation_questions=0"))
+    task = load_task(config.task)
+    assert [q.question for q in task.test] == ["Who directed film 1?", "Who directed film 4?"]
+    first, last = task.test
+    assert first.answers == ("Ann Lee", "Ann")
+    assert (first.cluster, first.relation, first.popularity) == ("Q1", "P57", 100.0)
+    assert (last.relation, last.popularity) == ("P19", 400.0)
+    gold = {document.id: document.text for document in task.corpus}[first.gold_documents[0]]
+    assert gold == 'Film 1, "the first", is by Ann Lee.'
+    assert not task.train
+
+
+def test_witqa_asks_for_no_capital(composer):
+    relations = composer.compose("task=witqa").task.relations
+    assert len(relations) == 30
+    assert not {"P36", "P1376"} & set(relations)
+
+
+def test_witqas_passages_give_way_to_a_corpus_that_its_subjects_name(composer, tmp_path):
+    path = witqa(tmp_path, witqa_row(1), witqa_row(2))
+    overrides = [
+        f"task.path={path}",
+        "task.relations=[P57]",
+        "task.columns.context=''",
+        "task.columns.document=subject",
+        documents(tmp_path, ("Q1", "Film 1"), ("Q2", "Film 2"), ("Q3", "Film 3")),
+    ]
+    config = to_dataclass(composer.compose("task=witqa", *overrides, "task.validation_questions=0"))
+    task = load_task(config.task)
+    assert [q.gold_documents for q in task.test] == [("Q1",), ("Q2",)]
+    assert len(task.corpus) == 3
+
+
 def test_triviaqas_value_comes_before_its_aliases(load):
     def row(number, question):
         answer = {"value": "Sinclair Lewis", "aliases": ["Harry Lewis", "Sinclair Lewis"]}
@@ -274,6 +356,68 @@ def test_a_corpus_of_ones_own_is_what_is_retrieved_from(load, tmp_path):
         DatasetConfig(corpus=str(docs), columns=ColumnsConfig(context="context"))
 
 
+def documents(folder, *rows):
+    """A corpus of (id, title) pairs, each saying its title."""
+    path = folder / "summaries.jsonl"
+    lines = [json.dumps({"id": i, "title": t, "text": f"About {t}."}) for i, t in rows]
+    path.write_text("\n".join(lines))
+    return f"task.corpus={path}"
+
+
+NAMED = ["task.relations=[]", "task.columns.document=s_wiki_title", "task.validation_questions=0"]
+
+
+def test_a_column_names_gold_documents_of_a_corpus_by_title_or_id(load, tmp_path):
+    corpus = documents(tmp_path, ("d1", "Ann"), ("d2", "Ann"), ("Ben", "Benjamin"), ("d4", "Cem"))
+    rows = [popqa(n, s_wiki_title=name) for n, name in enumerate(("Ann", "Ben", "Dora"))]
+    task = load("popqa", {"test.jsonl": rows}, *NAMED, corpus)
+    assert [q.gold_documents for q in task.test] == [("d1", "d2"), ("Ben",), ()]
+    assert "1 of 3 questions name no document of the corpus in 's_wiki_title'" in task.notes
+
+
+def test_an_id_goes_before_a_title_and_empty_titles_are_no_names(load, tmp_path):
+    corpus = documents(tmp_path, ("Ann", "Ben"), ("Ben", "Ann"), ("d3", ""))
+    rows = [popqa(1, s_wiki_title="Ann"), popqa(2, s_wiki_title="")]
+    task = load("popqa", {"test.jsonl": rows}, *NAMED, corpus)
+    assert [q.gold_documents for q in task.test] == [("Ann",), ()]
+
+
+def test_names_in_a_list_are_all_gold_and_train_pairs_have_theirs(load, tmp_path):
+    corpus = documents(tmp_path, ("Q1", "Ann"), ("Q2", "Ben"))
+    rows = [
+        {"question": f"Who is {n}?", "answers": ["x"], "evidence": [{"subject": {"uri": uri}}] * 2}
+        for n, uri in (("one", "Q1"), ("two", "Q2"), ("three", "Q2"))
+    ]
+    files = {"test/P1.json": rows[:1], "train/P1.json": rows[1:2], "dev/P1.json": rows[2:]}
+    column = "task.columns.document=evidence.subject.uri"
+    task = load("entity_questions", files, "task.relations=[P1]", column, corpus)
+    assert task.test[0].gold_documents == ("Q1",)
+    assert (task.train[0].document_id, task.validation[0].gold_documents) == ("Q2", ("Q2",))
+
+
+def test_names_that_are_nowhere_in_the_corpus_are_one_line(load, tmp_path):
+    corpus = documents(tmp_path, ("d1", "Ann"))
+    with pytest.raises(DataError) as error:
+        load("popqa", {"test.jsonl": [popqa(1, s_wiki_title="Ben")]}, *NAMED, corpus)
+    assert str(error.value) == (
+        "task.columns.document=s_wiki_title: no question names a document of task.corpus by id or "
+        "title; the first names 'Ben', and the corpus begins with 'd1', 'Ann'"
+    )
+    with pytest.raises(ConfigError, match=r"names documents of task.corpus: set that too"):
+        DatasetConfig(columns=ColumnsConfig(document="s_wiki_title"))
+
+
+def test_a_column_that_is_named_changes_a_hash_and_none_leaves_it(load, composer, tmp_path):
+    settings = asdict(DatasetConfig(corpus="docs"))
+    assert "document" not in telling("task", settings)["columns"]
+    named = asdict(DatasetConfig(corpus="docs", columns=ColumnsConfig(document="page")))
+    assert telling("task", named)["columns"]["document"] == "page"
+    corpus = documents(tmp_path, ("d1", "Ann"))
+    files = {"test.jsonl": [popqa(1, s_wiki_title="Ann")]}
+    linked, plain = (load("popqa", files, *some, corpus) for some in (NAMED, NAMED[::2]))
+    assert linked.test_sha256() != plain.test_sha256()
+
+
 def test_without_documents_an_arm_that_needs_them_is_refused(load, composer):
     task = load("popqa", {"test.jsonl": [popqa(1)]}, "task.relations=[]")
     config = to_dataclass(composer.compose("method=rag_bm25", "task=popqa"))
@@ -300,7 +444,7 @@ def test_a_column_that_is_not_there_is_told_with_those_that_are(load):
     ("overrides", "expected"),
     [
         (["task.splits.test=tset"], r"split tset cannot be loaded"),
-        (["task.splits.train=train.txt"], r"train.txt is none of .json, .jsonl, .csv, .parquet"),
+        (["task.splits.train=train.txt"], r"train.txt is none of .json, .jsonl, .csv, .tsv, .parquet"),
         (["task.path=./nothing"], r"task.path=./nothing does not exist"),
         (["task.path=''"], r"needs task.path"),
         (["task.relation_from_file=true", "task.splits.test=x"], r"needs local files"),

@@ -444,7 +444,10 @@ def test_a_column_that_is_not_there_is_told_with_those_that_are(load):
     ("overrides", "expected"),
     [
         (["task.splits.test=tset"], r"split tset cannot be loaded"),
-        (["task.splits.train=train.txt"], r"train.txt is none of .json, .jsonl, .csv, .tsv, .parquet"),
+        (
+            ["task.splits.train=train.txt"],
+            r"train.txt is none of .json, .jsonl, .csv, .tsv, .parquet",
+        ),
         (["task.path=./nothing"], r"task.path=./nothing does not exist"),
         (["task.path=''"], r"needs task.path"),
         (["task.relation_from_file=true", "task.splits.test=x"], r"needs local files"),

@@ -89,8 +89,8 @@ def told(paper: Paper, scale: Scale, plans: Sequence[StagePlan]) -> str:
     ]
     for one in plans:
         lines.append(
-            f"  {one.stage.name}: {one.cells} cells; {one.names('arms')} on {one.names('tasks')}; "
-            f"{one.names('models')}"
+            f"  {one.stage.name}: {_cells(one.cells)}; {one.names('arms')} on "
+            f"{one.names('tasks')}; {one.names('models')}"
             + (f"; then {_told_of(one.stage.blocks)}" if one.stage.blocks else "")
         )
     claims = paper.claims
@@ -99,7 +99,7 @@ def told(paper: Paper, scale: Scale, plans: Sequence[StagePlan]) -> str:
         f"{claims.tests}); needed are questions for 80 % power at the least effect, or blocks for "
         "the level:"
     )
-    planned = {one.stage.name: one.stage for one in plans}
+    planned = {one.stage.name: one.stage for one in reversed(plans)}  # the first counts
     for claim in claims.claims:
         if claim.cannot:
             lines.append(f"  {claim.id}: not tested: {claim.cannot}")
@@ -127,6 +127,10 @@ def _need(claim: Claim, level: float, stage: Stage) -> str:
     )
 
 
+def _cells(count: int) -> str:
+    return f"{count} cell" if count == 1 else f"{count} cells"
+
+
 def _told_of(blocks: Blocks) -> str:
     return f"{blocks.count} metered blocks of {', '.join(blocks.arms)}"
 
@@ -141,7 +145,7 @@ def run(
     code = 0
     for one in plans:
         stage = one.stage
-        print(f"{paper.id}, {stage.name}: {one.cells} cells", file=sys.stderr)
+        print(f"{paper.id}, {stage.name}: {_cells(one.cells)}", file=sys.stderr)
         if stage.makes:
             STEPS[stage.makes](paper.folder_of(results, scale))
         own = _overrides(paper, scale, stage, more, results)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ def test_every_scale_of_a_paper_composes(
             found = needs_of(configs, scale.expected)
             assert found.needs and "paper.yaml" not in " ".join(found.missing)
     assert paper.scales["full"].expected is not None
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_no_two_arms_are_the_same_run(name: str, tmp_path: Path) -> None:
+    # An experiment's setting outweighs a method's: five arms of other K were once one run.
+    arms: dict[str, str] = {}
+    for one in plan(read_paper(name), read_paper(name).scales["small"], None, [], tmp_path):
+        for config in one.configs:
+            settings = asdict(config) | {"arm": None}
+            arm = arms.setdefault(json.dumps(settings, sort_keys=True, default=str), config.arm)
+            assert arm == config.arm
 
 
 @pytest.mark.parametrize("name", PAPERS)

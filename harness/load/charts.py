@@ -13,8 +13,7 @@ import altair as alt
 from harness.load.curve import Row
 from harness.record import replacing
 from harness.report.drawing import Figure, to_svg
-from harness.report.encodings import columns, lines, records, sentences, spec
-from harness.report.theme import SHAPES
+from harness.report.encodings import columns, hue_of, lines, records, sentences, shape_of, spec
 
 HEIGHT = 300
 
@@ -113,9 +112,8 @@ def _chart(curve: _Curve, points: Sequence[dict[str, Any]], names: Sequence[str]
         scale = alt.Scale(domain=[0, most], nice=False)
     up = alt.Y("value:Q", scale=scale, axis=alt.Axis(title=lines(curve.axis), tickCount=6))
     legend = alt.Legend(title=None, columns=columns(names))
-    hue = alt.Color("series:N", scale=alt.Scale(domain=list(names)), sort=names, legend=legend)
-    shapes = [SHAPES[position % len(SHAPES)] for position in range(len(names))]
-    shape = alt.Shape("series:N", scale=alt.Scale(domain=list(names), range=shapes), sort=names)
+    hue = hue_of("series:N", names, legend)
+    shape = shape_of("series:N", names, legend)
     base = alt.Chart(records(points)).encode(x=along, y=up, color=hue)
     marks = base.mark_point(filled=True, size=70).encode(shape=shape)
     return spec([base.mark_line(), marks], HEIGHT)

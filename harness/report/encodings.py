@@ -67,16 +67,26 @@ def ends(rows: Sequence[Record]) -> list[float]:
 
 def hue(arms: Sequence[Arm], legend: Sequence[str] = ()) -> alt.Color:
     """Colour by arm, the same in every chart that is given all arms. ``legend``: names in it."""
-    names = [arm.name for arm in arms]
-    return alt.Color("arm:N", scale=alt.Scale(domain=names), sort=names, legend=_legend(legend))
+    return hue_of("arm:N", [arm.name for arm in arms], _legend(legend))
 
 
 def shape(arms: Sequence[Arm], legend: Sequence[str] = ()) -> alt.Shape:
     """Shape by arm, the second channel beside the hue."""
-    names = [arm.name for arm in arms]
-    used = [SHAPES[position % len(SHAPES)] for position in range(len(names))]
-    scaled = alt.Scale(domain=names, range=used)
-    return alt.Shape("arm:N", scale=scaled, sort=names, legend=_legend(legend))
+    return shape_of("arm:N", [arm.name for arm in arms], _legend(legend))
+
+
+def hue_of(field: str, names: Sequence[str], legend: alt.Legend | None) -> alt.Color:
+    """Colour by ``field``, in the order of ``names``."""
+    listed = list(names)
+    return alt.Color(field, scale=alt.Scale(domain=listed), sort=listed, legend=legend)
+
+
+def shape_of(field: str, names: Sequence[str], legend: alt.Legend | None) -> alt.Shape:
+    """Shape by ``field``, in the order of ``names``; after the last shape the first comes again."""
+    listed = list(names)
+    used = [SHAPES[position % len(SHAPES)] for position in range(len(listed))]
+    scaled = alt.Scale(domain=listed, range=used)
+    return alt.Shape(field, scale=scaled, sort=listed, legend=legend)
 
 
 def _legend(names: Sequence[str]) -> alt.Legend | None:

@@ -9,9 +9,16 @@ import altair as alt
 
 from harness.measures.definitions import MEASURES
 from harness.report.drawing import Figure
-from harness.report.encodings import file_safe, lines, records, spec, with_interval
+from harness.report.encodings import (
+    file_safe,
+    hue_of,
+    lines,
+    records,
+    shape_of,
+    spec,
+    with_interval,
+)
 from harness.report.quantities import difference_unit, label, scale, shown
-from harness.report.theme import SHAPES
 from harness.reproduce.paper import FigureSpec, Paper
 from harness.reproduce.reading import Measured, Reading
 
@@ -90,13 +97,8 @@ def _chart(one: FigureSpec, rows: Sequence[dict[str, Any]], title: str) -> dict[
             "x:N", title=lines(one.x), sort=order, scale=alt.Scale(padding=0.5), axis=axis
         )
     y = alt.Y("value:Q", title=lines(title), scale=alt.Scale(zero=False, padding=15))
-    hue = alt.Color(
-        "series:N", scale=alt.Scale(domain=names), sort=names, legend=alt.Legend(title=None)
-    )
-    used = [SHAPES[position % len(SHAPES)] for position in range(len(names))]
-    shape = alt.Shape(
-        "series:N", scale=alt.Scale(domain=names, range=used), sort=names, legend=None
-    )
+    hue = hue_of("series:N", names, alt.Legend(title=None))
+    shape = shape_of("series:N", names, None)
     base = alt.Chart(records(rows))
     layers = [
         alt.Chart(records(with_interval(rows)))

@@ -10,10 +10,9 @@ import altair as alt
 
 from harness.economics.told import count
 from harness.report.drawing import Figure
-from harness.report.encodings import records, sentences, spec
+from harness.report.encodings import hue_of, records, sentences, shape_of, spec
 from harness.report.quantities import EMPTY, digits
 from harness.report.tables import Cell, Heading, Table
-from harness.report.theme import SHAPES
 from harness.reproduce.effects import Volume, Volumes
 from harness.reproduce.verdict import Verdict
 
@@ -163,11 +162,8 @@ def _chart(rows: Sequence[dict[str, Any]], factor: float) -> dict[str, Any]:
     reach = alt.Scale(type="log", domain=list(ends), nice=False)
     along = alt.X("x:Q", title="predicted, queries", scale=reach)
     up = alt.Y("value:Q", title="measured, queries", scale=reach)
-    used = [SHAPES[position % len(SHAPES)] for position in range(len(names))]
-    hue = alt.Color("series:N", scale=alt.Scale(domain=names), sort=names, legend=_legend())
-    shape = alt.Shape(
-        "series:N", scale=alt.Scale(domain=names, range=used), sort=names, legend=_legend()
-    )
+    hue = hue_of("series:N", names, alt.Legend(title=None))
+    shape = shape_of("series:N", names, alt.Legend(title=None))
     alike = alt.Chart(
         records(
             [{"x": end, "value": end, "low": end / factor, "high": end * factor} for end in ends]
@@ -195,10 +191,6 @@ def _chart(rows: Sequence[dict[str, Any]], factor: float) -> dict[str, Any]:
         ),
     ]
     return spec(layers, HEIGHT)
-
-
-def _legend() -> alt.Legend:
-    return alt.Legend(title=None)
 
 
 def _known(verdicts: Sequence[Verdict]) -> list[Shown]:

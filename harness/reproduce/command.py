@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,25 +80,7 @@ def main(arguments: Sequence[str]) -> int:
         code = max(code, own)
         verdicts[paper.id] = (paper, found)
     if request.everything and not request.plan:
-        from harness.report.page import render_tables
-        from harness.reproduce.pages import PAGE, as_markdown, overview
-
-        suffix = "" if request.scale == "small" else f"_{request.scale}"
-        kinds = Counter(paper.kind for paper in asked)
-        studies = [paper.id for paper in asked if paper.kind == "study"]
-        title = "Claims of five papers, run again" if kinds["paper"] == 5 else "Claims run again"
-        beside = f", and a study of this harness's own formulas ({', '.join(studies)})"
-        lead = f"{kinds['paper']} papers{beside if studies else ''}."
-        text = as_markdown(title, lead, overview(verdicts, request.scale))
-        print(_write(request.results / f"{PAGE}{suffix}.md", text))
-        folders = {one.id: one.folder_of(Path(), one.scales[request.scale]) for one in asked}
-        links = {
-            name: (folder / f"{PAGE}.html").as_posix()
-            for name, folder in folders.items()
-            if (request.results / folder / f"{PAGE}.html").is_file()
-        }
-        text = render_tables(title, lead, overview(verdicts, request.scale, links))
-        print(_write(request.results / f"{PAGE}{suffix}.html", text))
+        write_overview(verdicts, request)
     return code
 
 
@@ -205,6 +187,32 @@ def write_pages(paper: Paper, request: Request, table: TableSpec | None) -> list
     for path in written:
         print(path)
     return verdicts
+
+
+def write_overview(
+    verdicts: Mapping[str, tuple[Paper, Sequence[Verdict]]], request: Request
+) -> None:
+    """Write the page of all claims, as Markdown and as HTML that leads to each paper's own."""
+    from harness.report.page import render_tables
+    from harness.reproduce.pages import PAGE, as_markdown, overview
+
+    suffix = "" if request.scale == "small" else f"_{request.scale}"
+    papers = [paper for paper, _ in verdicts.values()]
+    kinds = Counter(paper.kind for paper in papers)
+    studies = [paper.id for paper in papers if paper.kind == "study"]
+    title = "Claims of five papers, run again" if kinds["paper"] == 5 else "Claims run again"
+    beside = f", and a study of this harness's own formulas ({', '.join(studies)})"
+    lead = f"{kinds['paper']} papers{beside if studies else ''}."
+    text = as_markdown(title, lead, overview(verdicts, request.scale))
+    print(_write(request.results / f"{PAGE}{suffix}.md", text))
+    folders = {one.id: one.folder_of(Path(), one.scales[request.scale]) for one in papers}
+    links = {
+        name: (folder / f"{PAGE}.html").as_posix()
+        for name, folder in folders.items()
+        if (request.results / folder / f"{PAGE}.html").is_file()
+    }
+    text = render_tables(title, lead, overview(verdicts, request.scale, links))
+    print(_write(request.results / f"{PAGE}{suffix}.html", text))
 
 
 def _write(path: Path, text: str) -> Path:

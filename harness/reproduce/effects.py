@@ -10,7 +10,7 @@ choice of the best) is resampled over entities, 4,000 times, by percentiles.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -243,15 +243,22 @@ def _matched(contrast: Matched, target: Sheet, harm: Sheet, level: float) -> Eff
             [(at[arm], of[arm]) for arm in contrast.curve],
         )
 
+    ends = sorted(float(accuracy[arm].mean()) for arm in contrast.curve)
+    if ends[0] == ends[-1]:
+        return f"all arms of the curve are at one accuracy ({ends[0]:.1%}): they are no curve"
     whole = gap(np.full(target.n, 1 / target.n), np.full(harm.n, 1 / harm.n))
     if whole is None:
         return "no arm's accuracy lies within that of the curve, so none is matched"
+    inside = sum(ends[0] <= float(accuracy[arm].mean()) <= ends[-1] for arm in contrast.points)
     rng = np.random.default_rng(0)
     drawn = [gap(_draw(rng, target.clusters), _draw(rng, harm.clusters)) for _ in range(DRAWS)]
     known = np.array([value for value in drawn if value is not None])
     if len(known) < 0.9 * DRAWS:
         return "in more than a tenth of the draws no arm's accuracy lies within that of the curve"
-    return _by_percentiles(whole, known, level, harm, _fewest(target, contrast.arms))
+    found = _by_percentiles(whole, known, level, harm, _fewest(target, contrast.arms))
+    return replace(
+        found, method=f"{inside} of {len(contrast.points)} arms within the curve; {found.method}"
+    )
 
 
 def matched_gap(

@@ -133,6 +133,15 @@ def test_matched_harm_is_resampled_over_questions_and_items() -> None:
     one = found(effect(contrast, target, LEVEL, harm))
     assert one.value == pytest.approx(0.5)
     assert (one.low, one.high) == pytest.approx((0.5, 0.5))
+    assert one.method == "1 of 1 arms within the curve; percentiles of resampled entities"
+
+
+def test_arms_of_one_accuracy_are_no_curve() -> None:
+    scores = {"full_1": [0, 0, 0], "full_2": [0, 0, 0], "lora": [0, 0, 0]}
+    harm = sheet({arm: [0.1, 0.2, 0.3] for arm in scores}, bounded=False)
+    contrast = Matched(("lora",), ("full_1", "full_2"), "contains")
+    said = effect(contrast, sheet(scores), LEVEL, harm)
+    assert said == "all arms of the curve are at one accuracy (0.0%): they are no curve"
 
 
 def test_the_best_of_all_is_always_chosen() -> None:

@@ -33,6 +33,9 @@ INNER = 200
 
 Values = NDArray[np.float64]
 
+Points = list[tuple[float, float]]
+"""Accuracy and harm of arms."""
+
 
 @dataclass(frozen=True)
 class Volume:
@@ -235,43 +238,48 @@ def _matched(contrast: Matched, target: Sheet, harm: Sheet, level: float) -> Eff
     accuracy = {arm: target.scores[arm].mean(axis=1) for arm in contrast.arms}
     harms = {arm: harm.scores[arm].mean(axis=1) for arm in contrast.arms}
 
-    def gap(questions: Values, items: Values) -> float | None:
+    def read(questions: Values, items: Values) -> tuple[Points, Points]:
         at = {arm: float(values @ questions) for arm, values in accuracy.items()}
         of = {arm: float(values @ items) for arm, values in harms.items()}
-        return matched_gap(
+        return (
             [(at[arm], of[arm]) for arm in contrast.points],
             [(at[arm], of[arm]) for arm in contrast.curve],
         )
 
-    ends = sorted(float(accuracy[arm].mean()) for arm in contrast.curve)
-    if ends[0] == ends[-1]:
-        return f"all arms of the curve are at one accuracy ({ends[0]:.1%}): they are no curve"
-    whole = gap(np.full(target.n, 1 / target.n), np.full(harm.n, 1 / harm.n))
+    points, curve = read(np.full(target.n, 1 / target.n), np.full(harm.n, 1 / harm.n))
+    if np.ptp([at for at, _ in curve]) < 1e-9:
+        return f"all arms of the curve are at one accuracy ({curve[0][0]:.1%}): they are no curve"
+    whole = matched_gap(points, curve)
     if whole is None:
         return "no arm's accuracy lies within that of the curve, so none is matched"
-    inside = sum(ends[0] <= float(accuracy[arm].mean()) <= ends[-1] for arm in contrast.points)
+    inside = len(within(points, curve))
     rng = np.random.default_rng(0)
-    drawn = [gap(_draw(rng, target.clusters), _draw(rng, harm.clusters)) for _ in range(DRAWS)]
+    drawn = [
+        matched_gap(*read(_draw(rng, target.clusters), _draw(rng, harm.clusters)))
+        for _ in range(DRAWS)
+    ]
     known = np.array([value for value in drawn if value is not None])
     if len(known) < 0.9 * DRAWS:
         return "in more than a tenth of the draws no arm's accuracy lies within that of the curve"
     found = _by_percentiles(whole, known, level, harm, _fewest(target, contrast.arms))
-    return replace(
-        found, method=f"{inside} of {len(contrast.points)} arms within the curve; {found.method}"
-    )
+    return replace(found, method=f"{inside} of {len(points)} arms within the curve; {found.method}")
 
 
-def matched_gap(
-    points: list[tuple[float, float]], curve: list[tuple[float, float]]
-) -> float | None:
+def within(points: Points, curve: Points) -> Points:
+    """The points whose accuracy lies between the ends of the curve."""
+    ends = [at for at, _ in curve]
+    return [(at, harm) for at, harm in points if min(ends) <= at <= max(ends)]
+
+
+def matched_gap(points: Points, curve: Points) -> float | None:
     """Mean over ``points`` of the curve's harm at the point's accuracy, minus the point's harm.
 
-    Both are (accuracy, harm). Between two arms of the curve, in order of accuracy, harm is read off
+    Between two arms of the curve, in order of accuracy, harm is read off
     a straight line; points beyond its ends do not count; None where all are.
     """
     ordered = sorted(curve)
     x, y = [one[0] for one in ordered], [one[1] for one in ordered]
-    inside = [(at, harm) for at, harm in points if x[0] <= at <= x[-1]]
+    inside = within(points, curve)
     if not inside:
         return None
     return float(np.mean([np.interp(at, x, y) - harm for at, harm in inside]))

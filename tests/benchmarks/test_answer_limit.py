@@ -1,13 +1,10 @@
 """Answers cut shorter and scored again."""
 
-import importlib
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from benchmark_scripts import benchmark_script
 
 
 class Words:
@@ -21,13 +18,10 @@ class Words:
 
 
 @pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    folder = str(Path(__file__).parents[2] / "benchmarks")
-    sys.path.insert(0, folder)  # as when the script is run
-    found = importlib.import_module("answer_limit")
+def script(monkeypatch: pytest.MonkeyPatch) -> Any:
+    found = benchmark_script("answer_limit")
     monkeypatch.setattr(found, "LIMITS", (2, 4, 8, 16))
-    yield found
-    sys.path.remove(folder)
+    return found
 
 
 def test_a_lower_limit_cuts_the_sentence_before_the_name(script):

@@ -1,13 +1,11 @@
 """Options' log-likelihoods: the harness, lm-evaluation-harness and a plain log-softmax agree."""
 
-import importlib
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from benchmark_scripts import benchmark_script
 from conftest import load_tiny
 
 from harness.models.language_model import LanguageModel
@@ -31,12 +29,9 @@ SAME = {
 }
 
 
-@pytest.fixture(scope="module")
-def script() -> Iterator[Any]:
-    folder = str(Path(__file__).parents[2] / "benchmarks")
-    sys.path.insert(0, folder)  # as when the script is run
-    yield importlib.import_module("option_likelihoods")
-    sys.path.remove(folder)
+@pytest.fixture
+def script() -> Any:
+    return benchmark_script("option_likelihoods")
 
 
 @pytest.fixture(params=["chat", "plain"])

@@ -1,6 +1,6 @@
 """What a limit on answers' length costs each arm: one run's answers, cut shorter and scored again.
 
-    harness run -m experiment=quickstart method=closed_book,rag,rag_oracle,lora \\
+    harness run -m experiment=quickstart method=closed_book,rag,rag_oracle \\
         prompt.max_new_tokens=128 'forgetting.probes=[]' results=FOLDER
     python benchmarks/answer_limit.py FOLDER/quickstart
 

@@ -172,7 +172,7 @@ def write_pages(paper: Paper, request: Request, table: TableSpec | None) -> list
     folder = paper.folder_of(request.results, scale)
     reading = Reading(folder, scale.model)
     stages = {cell.ours.stage for cell in table.cells} if table else None
-    verdicts = unrun(reading.verdicts(paper.claims, scale.judged, stages), reading.empty)
+    verdicts = unrun(reading.verdicts(paper.claims_at(scale), scale.judged, stages), reading.empty)
     sections = paper_sections(paper, scale, reading, verdicts, table, request.more)
     title, lead = f"{paper.title} ({paper.citation})", summary(verdicts)
     if reading.empty and not folder.exists():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError, DataError, suggestion
 from harness.measures.definitions import MEASURES
-from harness.reproduce.claims import Claims, VolumeRatio, read_claims
+from harness.reproduce.claims import Claim, Claims, VolumeRatio, read_claims
 from harness.reproduce.expected import Expected, read_expected
 from harness.reproduce.published import COLUMNS, Published, find, read_published
 from harness.reproduce.yaml_file import Node, read_yaml
@@ -62,6 +62,8 @@ class Scale:
         seeds: how many there are, and what is lost with no more.
         model: of several, the one that pages show; "" where there is one.
         expected: what its plan of memory, hours and kWh rests on; None where it has none.
+        instead: stage -> task of a claim -> the task that stands in its place at this scale; "" if
+            none does.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Scale:
     stages: tuple[Stage, ...]
     model: str = ""
     expected: Expected | None = None
+    instead: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def judged(self) -> bool:
@@ -164,6 +167,10 @@ class Paper:
         """Where its rows and pages go: ``<results>/<paper>``, other scales beside it."""
         return results / (self.id if scale.name == "small" else f"{self.id}_{scale.name}")
 
+    def claims_at(self, scale: Scale) -> Claims:
+        """Its claims, about the tasks that are run at that scale."""
+        return replace(self.claims, claims=tuple(_at(scale, one) for one in self.claims.claims))
+
     def table(self, name: str) -> TableSpec:
         """The table of that id.
 
@@ -220,8 +227,14 @@ def read_paper(name: str, experiments: Path = EXPERIMENTS) -> Paper:
     return found
 
 
+def _at(scale: Scale, claim: Claim) -> Claim:
+    instead = scale.instead.get(claim.stage, {})
+    tasks = (instead.get(task, task) for task in claim.tasks)
+    return replace(claim, tasks=tuple(task for task in tasks if task))
+
+
 def _scale(name: str, node: Node) -> Scale:
-    node.known(("minutes", "note", "other", "seeds", "model", "plan", "stages"))
+    node.known(("minutes", "note", "other", "seeds", "model", "plan", "stages", "instead"))
     other = node.values.get("other", name != "full")
     if not isinstance(other, bool):
         node.wrong(f"other is {other!r}; it is true or false")
@@ -251,7 +264,16 @@ def _scale(name: str, node: Node) -> Scale:
         tuple(stages),
         node.text("model", ""),
         read_expected(node.node("plan")) if planned else None,
+        _instead(node.node("instead", {})),
     )
+
+
+def _instead(node: Node) -> dict[str, dict[str, str]]:
+    stages = {stage: node.node(stage) for stage in node.values}
+    return {
+        stage: {task: tasks.text(task, "") for task in tasks.values}
+        for stage, tasks in stages.items()
+    }
 
 
 def _count(node: Node, name: str) -> int | None:
@@ -361,6 +383,7 @@ def _check_stages(paper: Paper, root: Node) -> None:
             for name in stage.tables:
                 if name not in [table.id for table in paper.tables]:
                     root.wrong(f"{scale.name}, stage '{stage.name}': no table '{name}'")
+        _check_instead(paper, scale, root)
         metered = {
             (stage.name, arm) for stage in scale.stages if stage.blocks for arm in stage.blocks.arms
         }
@@ -382,3 +405,20 @@ def _check_stages(paper: Paper, root: Node) -> None:
                 f"{paper.folder}: a claim, table or figure reads stage '{name}', and no scale runs "
                 f"it{suggestion(name, sorted(known))}"
             )
+
+
+def _check_instead(paper: Paper, scale: Scale, root: Node) -> None:
+    """Check that tasks which others stand in for are those of a claim, and that some are left."""
+    for stage, tasks in scale.instead.items():
+        claims = [one for one in paper.claims.claims if one.stage == stage]
+        about = sorted({task for claim in claims for task in claim.tasks})
+        for task in tasks:
+            if task not in about:
+                root.wrong(
+                    f"{scale.name}, instead: no claim on stage '{stage}' is about task "
+                    f"'{task}'{suggestion(task, about)}; they are about "
+                    f"{', '.join(about) or 'none'}"
+                )
+        for claim in claims:
+            if claim.tasks and not _at(scale, claim).tasks:
+                root.wrong(f"{scale.name}, instead: nothing is left of claim '{claim.id}'")

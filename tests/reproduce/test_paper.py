@@ -73,6 +73,37 @@ def test_every_arm_of_a_claim_is_run_at_small_scale(name: str, tmp_path: Path) -
             assert (claim.stage, arm) in run, f"{claim.id}: {arm}"
 
 
+@pytest.mark.parametrize("name", [name for name in PAPERS if name != "ovadia2024"])
+def test_every_claim_is_about_tasks_that_its_scale_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of ovadia2024 the paper's own new facts cannot be had, so no run of scale full speaks to them.
+    monkeypatch.setattr("harness.overrides.MOST_JOBS_CHECKED", 12)
+    paper = read_paper(name)
+    for scale in (paper.scales["small"], paper.scales["full"]):
+        run = {
+            (one.stage.name, config.task.name)
+            for one in plan(paper, scale, None, [], tmp_path)
+            for config in one.configs
+        }
+        for claim in paper.claims_at(scale).claims:
+            for task in claim.tasks:
+                assert (claim.stage, task) in run, f"{scale.name}, {claim.id}: {task}"
+
+
+def test_claims_are_about_the_tasks_of_their_scale(tmp_path: Path) -> None:
+    write_paper(
+        tmp_path,
+        PAPER.replace("    note: tiny", "    instead: {main: {films: popqa}}\n    note: tiny", 1),
+    )
+    paper = read_paper("paper2024", tmp_path)
+    tasks = {
+        name: [claim.tasks for claim in paper.claims_at(scale).claims]
+        for name, scale in paper.scales.items()
+    }
+    assert tasks == {"smoke": [("popqa",), ("popqa",), ()], "small": [("films",), ("films",), ()]}
+
+
 @pytest.mark.parametrize("name", PAPERS)
 def test_enough_questions_are_planned_for_every_claim(name: str) -> None:
     from harness.reproduce.verdict import needed_questions
@@ -163,6 +194,21 @@ def test_a_cell_finds_its_published_figure(tmp_path: Path) -> None:
             "title: A paper",
             "title: A paper\nkind: book",
             "kind is 'book'; it is one of paper, study",
+        ),
+        (
+            "    note: tiny",
+            "    instead: {main: {film: popqa}}\n    note: tiny",
+            "smoke, instead: no claim on stage 'main' is about task 'film'; did you mean 'films'",
+        ),
+        (
+            "    note: tiny",
+            "    instead: {main: {films: ''}}\n    note: tiny",
+            "smoke, instead: nothing is left of claim 'C1'",
+        ),
+        (
+            "    note: tiny",
+            "    instead: {main: films}\n    note: tiny",
+            "instead: main is 'films'; it is a mapping of names to values",
         ),
         ("questions: 40", "blocks: 5", "blocks is 5; it is a mapping of names to values"),
         ("questions: 40", "blocks: {count: 0, arms: [rag]}", "count is 0; it is above 0"),

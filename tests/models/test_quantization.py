@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from harness.adapters.attach import load_with_adapter
+from harness.adapters.checkpoints import Checkpoints
 from harness.adapters.config import AdapterConfig
 from harness.adapters.examples import answer_example
 from harness.adapters.train import train
+from harness.adapters.trainer import HeadOnAnswersTrainer
 from harness.config import Config
 from harness.economics.plan.predicted import training_of
 from harness.errors import ConfigError, ModelError
@@ -25,6 +28,10 @@ from harness.models.quantization import quantization_key
 from harness.tasks.config import FictionalConfig
 
 CPU = torch.device("cpu")
+
+
+class KilledError(BaseException):
+    """What stops a training in the middle."""
 
 
 def model(**settings: object) -> ModelConfig:
@@ -112,7 +119,9 @@ def run(loop: Callable[[], None]) -> None:
     loop()
 
 
-def trained(folder: Path, kept: Path, **changes: object) -> LanguageModel:
+def trained(
+    folder: Path, kept: Path, checkpoints: Checkpoints | None = None, **changes: Any
+) -> LanguageModel:
     """The tiny model, an adapter trained on its weights in four bits and saved to ``kept``."""
     files = ModelFiles(str(folder), None, "tiny")
     settings = model(id=str(folder))
@@ -120,7 +129,8 @@ def trained(folder: Path, kept: Path, **changes: object) -> LanguageModel:
     loaded = LanguageModel(weights, load_tokenizer(files), settings, files.identity)
     pairs = [("the river mayor", "Oslo"), ("one two", "Lima")]
     examples = [answer_example(loaded, prompt, answer, 64) for prompt, answer in pairs]
-    train(loaded, adapter(**changes), examples, [], 0, kept, run)
+    kept.mkdir(exist_ok=True)
+    train(loaded, adapter(**changes), examples, [], 0, kept, run, checkpoints=checkpoints)
     return loaded
 
 
@@ -133,7 +143,7 @@ def adapter(**changes: object) -> AdapterConfig:
 
 @pytest.mark.parametrize("changes", [{}, {"gradient_checkpointing": True}])
 def test_an_adapter_is_trained_on_four_bits_and_answers_on_the_weights_as_they_are(
-    tiny_model_folder: Path, tmp_path: Path, changes: dict[str, object]
+    tiny_model_folder: Path, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     bnb = pytest.importorskip("bitsandbytes")
     loaded = trained(tiny_model_folder, tmp_path, **changes)
@@ -168,3 +178,28 @@ def test_the_same_training_in_four_bits_gives_the_same_adapter(
         saved.append(load_file(tmp_path / name / "adapter_model.safetensors"))
     assert saved[0].keys() == saved[1].keys()
     assert all(torch.equal(saved[0][name], saved[1][name]) for name in saved[0])
+
+
+def test_a_killed_training_in_four_bits_ends_with_the_same_adapter(
+    tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("bitsandbytes")
+    compute_loss = HeadOnAnswersTrainer.compute_loss
+
+    def mortal(trainer: HeadOnAnswersTrainer, *args: Any, **kwargs: Any) -> Any:
+        if trainer.state.global_step == 3:
+            raise KilledError
+        return compute_loss(trainer, *args, **kwargs)
+
+    work = Checkpoints(tmp_path / "work", 1)
+    trained(tiny_model_folder, tmp_path / "whole")
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(HeadOnAnswersTrainer, "compute_loss", mortal)
+        trained(tiny_model_folder, tmp_path / "killed", work)
+    assert (tmp_path / "work" / "checkpoint-3").is_dir()
+    trained(tiny_model_folder, tmp_path / "resumed", work)
+    one, two = (
+        (tmp_path / name / "adapter_model.safetensors").read_bytes()
+        for name in ("whole", "resumed")
+    )
+    assert one == two

@@ -182,6 +182,7 @@ _SETTINGS: tuple[_Entry, ...] = (
     ("dtype", "str", "", "number format when answering"),
     ("attention", "str", "", "attention implementation when answering"),
     ("train_dtype", "str", "", "number format in training"),
+    ("update_dtype", "str", "", "number format in which updates are added to trained weights"),
     ("train_attention", "str", "", "attention implementation in training"),
     ("train_quantization", "str", "", "of the frozen weights in training: none or nf4"),
     ("max_new_tokens", "int", "tokens", "longest answer"),

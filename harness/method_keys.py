@@ -84,6 +84,7 @@ def adapter_key(
         "seed": config.seed,
         "train_dtype": config.model.train_dtype,
         "train_attention": config.model.train_attention,
+        **updates_key(adapter, config.model.train_dtype),
         **quantization_key(config.model),
         "chat": config.model.chat,
         "prompt": prompt.sha256(),
@@ -100,6 +101,12 @@ def adapter_key(
         **(rerank_key(config.retriever.rerank) if (retrieved or raft) and config.retriever else {}),
         **(batching(config) if retrieved else {}),
     }
+
+
+def updates_key(adapter: AdapterConfig, train_dtype: str) -> dict[str, Any]:
+    """How updates are made, where it is not in the weights' own format."""
+    moved = adapter.update_dtype(train_dtype)
+    return {"update_dtype": moved} if moved != train_dtype else {}
 
 
 def replay_key(

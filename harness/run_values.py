@@ -72,6 +72,7 @@ def settings_values(config: Config) -> dict[str, Any]:
             "kl_weight": adapter.kl.weight,
             "raft_gold_share": raft.gold_share if raft else None,
             "train_dtype": model.train_dtype,
+            "update_dtype": adapter.update_dtype(model.train_dtype),
             "train_attention": model.train_attention,
             "train_quantization": model.train_quantization,
             "pair_generator": adapter.pairs.generator if adapter.pairs.on else None,

@@ -275,6 +275,15 @@ class AdapterConfig:
             raise ConfigError("adapter.kl.tokens=replay needs adapter.replay.share above 0")
 
     @property
+    def sharded(self) -> bool:
+        """Whether no process holds all weights: FSDP updates them, in their own format."""
+        return self.strategy == "fsdp"
+
+    def update_dtype(self, train_dtype: str) -> str:
+        """The number format in which updates are added to weights of ``train_dtype``."""
+        return train_dtype if self.sharded else "float32"
+
+    @property
     def on_device(self) -> int:
         """Examples on one device at once."""
         return self.micro_batch_size or self.batch_size // self.processes

@@ -30,6 +30,7 @@ from harness.adapters.checkpoints import Checkpoints
 from harness.adapters.config import CHANGE_THE_BASE, AdapterConfig
 from harness.adapters.examples import IGNORED, Example
 from harness.adapters.kinds import attach
+from harness.adapters.master_weights import MasterAdamW, optimiser_of
 from harness.adapters.trainer import Collator, HeadOnAnswersTrainer, Progress
 from harness.errors import TrainingError
 from harness.models.language_model import LanguageModel, is_out_of_memory
@@ -130,6 +131,10 @@ def train(
         from harness.adapters.ranks import RanksTrainer
 
         kind = partial(RanksTrainer, ranks)
+    arguments = _arguments(
+        config, steps, stopping is not None, seed, checkpoints, model.device, ranks
+    )
+    own = loraplus(trained, config)
     trainer = kind(
         head=model.head,
         validating=validating,
@@ -137,10 +142,10 @@ def train(
         model=trained,
         kl=config.kl,
         shared=shared,
-        optimizers=(loraplus(trained, config), None),
-        args=_arguments(
-            config, steps, stopping is not None, seed, checkpoints, model.device, ranks
-        ),
+        optimizers=(own, None),
+        # Sharded weights are FSDP's to update: it makes its optimiser after it has cut them.
+        optimizer_cls_and_kwargs=None if own or config.sharded else optimiser_of(arguments),
+        args=arguments,
         data_collator=Collator(model.tokenizer.pad_token_id),
         train_dataset=[_features(example, config) for example in examples],
         eval_dataset=[_features(example, config) for example in validation] or None,
@@ -202,7 +207,7 @@ def loraplus(trained: Any, config: AdapterConfig) -> torch.optim.Optimizer | Non
 
     return create_loraplus_optimizer(
         trained,
-        torch.optim.AdamW,
+        torch.optim.AdamW if config.sharded else MasterAdamW,
         lr=config.learning_rate,
         loraplus_lr_ratio=config.lr_ratio,
         loraplus_weight_decay=config.weight_decay,
@@ -223,7 +228,6 @@ def _arguments(
             f"model.device={device}: training runs on the first visible GPU; set "
             f"CUDA_VISIBLE_DEVICES={device.index} and model.device=cuda"
         )
-    sharded = config.strategy == "fsdp"
     arguments = TrainingArguments(
         output_dir=str(checkpoints.folder),
         per_device_train_batch_size=config.on_device,
@@ -242,7 +246,7 @@ def _arguments(
         eval_strategy="epoch" if stopping else "no",
         save_strategy="epoch" if stopping else "no",
         # The Trainer does not put sharded weights back from a checkpoint of weights alone.
-        save_only_model=checkpoints.every_steps == 0 and not sharded,
+        save_only_model=checkpoints.every_steps == 0 and not config.sharded,
         restore_callback_states_from_checkpoint=True,
         load_best_model_at_end=stopping,
         metric_for_best_model="eval_loss" if stopping else None,

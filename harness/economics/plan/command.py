@@ -36,7 +36,8 @@ Training
   --example-tokens 512    of the longest; --mean-tokens of one on average
   --epochs 1
   --micro-batch 1         sequences on the device at once
-  --train-dtype bfloat16  of weights and activations; --trained-dtype of what is trained
+  --train-dtype bfloat16  of weights and activations
+  --trained-dtype float32 of what is trained, its gradients and moments
   --optimiser adamw       adamw, adamw_8bit or sgd
   --attention sdpa        or eager
   --loss-share 1          share of the tokens that carry loss

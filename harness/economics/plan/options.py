@@ -27,13 +27,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--check", nargs="+", type=Path)
     for flag in ("--no-time", "--devices", "--serve", "--checkpointing", "--json"):
         made.add_argument(flag, action="store_true")
-    for flag in ("--train", "--trained-dtype", "--cost"):
+    for flag in ("--train", "--cost"):
         made.add_argument(flag)
     for flag in ("--device", "--assume"):
         made.add_argument(flag, action="append", default=[])
     made.add_argument("--catalogue", type=Path)
     words = {
         "--train-dtype": "bfloat16",
+        "--trained-dtype": "float32",
         "--optimiser": "adamw",
         "--attention": "sdpa",
         "--format": "bfloat16",

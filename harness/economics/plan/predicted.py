@@ -65,7 +65,7 @@ def training_of(row: Row, config: Config, adapter: AdapterConfig) -> Training:
         method="qlora" if quantised else adapter.kind,
         rank=adapter.rank,
         dtype=config.model.train_dtype,
-        trained_dtype="float32" if quantised else None,
+        trained_dtype=adapter.update_dtype(config.model.train_dtype),
         micro_batch=adapter.on_device,
         tokens=min(adapter.max_tokens, round(LONGEST * mean_tokens(row))),
         shared=shared_tokens(row),

@@ -36,8 +36,8 @@ class Training:
         method: "full", "lora" (every linear layer of the blocks), "qlora" (the same on NF4 weights)
             or "mezo" (zeroth order: forward passes alone, arXiv:2305.17333).
         dtype: number format of weights and activations.
-        trained_dtype: of what is trained, its gradients and moments; None is ``dtype``, as in this
-            project's training. "float32" with bfloat16 weights is the usual mixed precision.
+        trained_dtype: of what is trained (beside bfloat16 weights a copy), of its gradients and
+            moments. "float32" is the usual mixed precision, and this project's training.
         micro_batch: sequences on the device at once.
         tokens: of the longest batch's sequences, padding included.
         loss_share: share of the positions that carry loss: the output head sees no others.
@@ -49,7 +49,7 @@ class Training:
     method: str = "lora"
     rank: int = 16
     dtype: str = "bfloat16"
-    trained_dtype: str | None = None
+    trained_dtype: str = "float32"
     optimiser: str = "adamw"
     micro_batch: int = 1
     tokens: int = 512
@@ -62,7 +62,7 @@ class Training:
         for name, value, choices in (
             ("--train", self.method, METHODS),
             ("--train-dtype", self.dtype, tuple(BYTES)),
-            ("--trained-dtype", self.trained_dtype or self.dtype, tuple(BYTES)),
+            ("--trained-dtype", self.trained_dtype, tuple(BYTES)),
             ("--optimiser", self.optimiser, tuple(MOMENTS)),
             ("--attention", self.attention, ATTENTIONS),
         ):
@@ -86,7 +86,7 @@ class Training:
     @property
     def trained_bytes(self) -> float:
         """Bytes of a trained parameter."""
-        return BYTES[self.trained_dtype or self.dtype]
+        return BYTES[self.trained_dtype]
 
 
 def trained_parameters(shape: Shape, training: Training) -> int:

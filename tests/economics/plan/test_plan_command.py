@@ -91,7 +91,7 @@ def test_a_stated_rent_is_of_the_one_device_that_is_named(capsys):
 def test_the_table_names_what_binds_where_nothing_fits(capsys):
     out = printed(capsys, "llama_3_70b", "--train", "full", "--device", "t4", "--device", "l4")
     assert "It fits on none of them, not on 8 together: memory binds" in out
-    assert "weights (141 GB)" in out or "moments (282 GB)" in out
+    assert "moments (564 GB)" in out
     assert "l4 comes nearest" in out
     slow = printed(
         capsys, "llama_3_8b", "--train", "lora", "--examples", "1e9", "--within-hours", "1",

@@ -80,3 +80,22 @@ def test_each_of_rafts_settings_and_the_context_budget_determine_its_adapter():
 def test_the_settings_of_adapters_that_came_later_are_in_no_key_at_their_defaults():
     later = {"variant", "options", "lr_ratio", "kl", "raft"}
     assert not later & set(key()["adapter"])
+
+
+@pytest.mark.parametrize(
+    ("train_dtype", "strategy", "told"),
+    [
+        ("bfloat16", "ddp", {"update_dtype": "float32"}),
+        ("float16", "ddp", {"update_dtype": "float32"}),
+        ("float32", "ddp", {}),  # as artifacts that were made before are kept
+        ("bfloat16", "fsdp", {}),  # shards are updated in their own format
+    ],
+)
+def test_how_weights_are_updated_is_told_where_it_is_not_in_their_format(
+    train_dtype: str, strategy: str, told: dict[str, str]
+) -> None:
+    adapter = replace(LORA, processes=2, strategy=strategy)
+    asked = replace(config(adapter), model=replace(config().model, train_dtype=train_dtype))
+    made = adapter_key(asked, adapter, TASK, "b", None, ())
+    assert {name: made[name] for name in made if name == "update_dtype"} == told
+    assert adapter.update_dtype(train_dtype) == told.get("update_dtype", train_dtype)

@@ -93,6 +93,27 @@ def _marks_of(arm: Arm) -> Iterator[str]:
         yield f"whether {arm.label} was trained is not known: not taken as frozen"
     if len(arm.runs) > 1 and None in arm.summary.seeds:
         yield f"seeds of {arm.label} not known: each of its runs counts as one"
+    if rounded_away(arm):
+        yield (
+            f"{arm.label} was trained with updates in 16 bits, which round small ones away: it may "
+            "have learned less than it could (docs/training.md)"
+        )
+
+
+def rounded_away(arm: Arm) -> bool:
+    """Whether a run of this harness added its updates to 16-bit weights in their own format.
+
+    Rows from before ``update_dtype`` was recorded did, but for adapters on weights in four bits,
+    which PEFT keeps in float32.
+    """
+    halves = ("bfloat16", "float16")
+    return any(
+        row.get("train_dtype") in halves
+        and row.get("update_dtype") in (None, *halves)
+        and row.get("train_quantization") != "nf4"
+        and not row.get("source")
+        for row in arm.runs
+    )
 
 
 def one_model(baseline: Arm, arm: Arm) -> bool:

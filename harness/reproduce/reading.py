@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from harness import stats
 from harness.compare.arms import Arm, line_up
+from harness.compare.comparable import rounded_away
 from harness.compare.scorebook import Scorebook
 from harness.errors import RecordError
 from harness.reproduce.claims import Buckets, Claim, Claims, Matched, VolumeRatio
@@ -60,6 +62,7 @@ class Reading:
             if model and one.model != model:
                 continue
             self._arms.setdefault((one.experiment, one.task, one.arm), []).append(arm)
+        self.problems += _of_trainings([arm for found in self._arms.values() for arm in found])
 
     @property
     def empty(self) -> bool:
@@ -155,3 +158,14 @@ class Reading:
                 return f"no question has {column} {wanted}"
             sheet = sheet.only(kept)
         return sheet
+
+
+def _of_trainings(arms: Sequence[Arm]) -> list[str]:
+    """What has to be known of how the arms were trained."""
+    rounded = sorted({arm.summary.arm for arm in arms if rounded_away(arm)})
+    if not rounded:
+        return []
+    return [
+        f"{', '.join(rounded)}: trained with updates in 16 bits, which round small ones away; they "
+        "may have learned less than they could (docs/training.md)"
+    ]

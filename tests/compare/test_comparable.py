@@ -37,6 +37,21 @@ def test_a_limit_that_cut_one_arm_alone_is_marked():
     assert marks(*pair_of({}, {"wrong_at_limit": 0.21})) == []
 
 
+@pytest.mark.parametrize(
+    ("row", "marked"),
+    [
+        ({"train_dtype": "bfloat16"}, True),  # from before update_dtype was recorded
+        ({"train_dtype": "bfloat16", "update_dtype": "bfloat16"}, True),
+        ({"train_dtype": "bfloat16", "update_dtype": "float32"}, False),
+        ({"train_dtype": "float32"}, False),
+        ({"train_dtype": "bfloat16", "train_quantization": "nf4"}, False),
+    ],
+)
+def test_an_arm_whose_small_updates_were_rounded_away_is_marked(row, marked):
+    found = [mark for mark in marks(*pair_of(row, row)) if "updates in 16 bits" in mark]
+    assert [mark.split()[0] for mark in found] == (["a", "b"] if marked else [])
+
+
 def test_another_task_is_refused():
     assert refusal(*pair_of({}, {"task": "capitals"})) == "other task: facts against capitals"
 

@@ -208,3 +208,14 @@ def test_nothing_run_is_said_for_each_claim(paper: Paper, tmp_path: Path) -> Non
     text = as_markdown("All", "", overview({"paper2024": (paper, verdicts)}, "small"))
     assert "| paper2024 | C1: RAG beats the model alone |" in text
     assert "3 claims: 3 not shown." in text
+
+
+def test_a_page_says_which_arms_were_trained_with_updates_in_16_bits(folder: Path) -> None:
+    assert Reading(folder).problems == []
+    add(folder, "lora", 90, 90, adapter="lora", train_dtype="bfloat16", update_dtype="float32")
+    assert Reading(folder).problems == []
+    add(folder, "full", 90, 90, adapter="full", train_dtype="bfloat16")
+    assert Reading(folder).problems == [
+        "full: trained with updates in 16 bits, which round small ones away; they may have learned "
+        "less than they could (docs/training.md)"
+    ]

@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
         HarnessError: the arguments, a paper's files or its settings are wrong.
     """
-    from harness.reproduce.paper import papers, read_paper
+    from harness.reproduce.paper_file import papers, read_paper
 
     if any(argument in ("-h", "--help") for argument in arguments):
         print(HELP.format(papers=", ".join(papers())))

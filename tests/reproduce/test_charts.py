@@ -9,7 +9,7 @@ from compare.folders import write_run
 
 from harness.report.drawing import Figure, to_svg
 from harness.reproduce.charts import paper_figures
-from harness.reproduce.paper import read_paper
+from harness.reproduce.paper_file import read_paper
 from harness.reproduce.reading import Reading
 
 from .samples import PAPER, write_paper

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from harness.reproduce.knowledge import Fact, split_facts
-from harness.reproduce.paper import Stage, papers, read_paper
+from harness.reproduce.paper import Stage
+from harness.reproduce.paper_file import papers, read_paper
 from harness.reproduce.running import plan, run
 from harness.reproduce.steps import STEPS
 

@@ -9,7 +9,8 @@ from compare.folders import OTHER_SPLIT, write_run
 
 from harness.reproduce.claims import Choice, Difference, Matched
 from harness.reproduce.pages import as_markdown, overview, paper_sections, summary, unrun
-from harness.reproduce.paper import Ours, Paper, read_paper
+from harness.reproduce.paper import Ours, Paper
+from harness.reproduce.paper_file import read_paper
 from harness.reproduce.reading import Measured, Reading
 from harness.reproduce.verdict import CONFIRMED, NOT_JUDGED, NOT_SHOWN, REFUTED
 

@@ -11,7 +11,8 @@ from harness.errors import ConfigError, DataError
 from harness.overrides import check
 from harness.reproduce.claims import VolumeRatio
 from harness.reproduce.full_plan import needs_of
-from harness.reproduce.paper import EXPERIMENTS, SCALES, papers, read_paper
+from harness.reproduce.paper import SCALES
+from harness.reproduce.paper_file import EXPERIMENTS, papers, read_paper
 from harness.reproduce.published import read_published
 from harness.reproduce.running import plan, told
 from harness.reproduce.volumes import needed_blocks

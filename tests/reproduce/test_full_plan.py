@@ -63,7 +63,7 @@ def test_a_training_takes_the_flop_of_its_tokens_and_the_memory_of_its_longest_b
     kept = 2 * (2 * 4096 + 4 * 4096 + 4 * 11008 + longest + 7 * 16) + 4 * (2 * 4096 + 32)
     memory = (
         2 * 6_738_415_616  # weights in bfloat16
-        + 4 * 2 * trained  # adapter, gradients and two moments
+        + 4 * 4 * trained  # adapter, gradients and two moments, in float32
         + batch * 32 * kept
         + batch * 0.15 * 32000 * (2 + 8)
     )

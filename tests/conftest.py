@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,31 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("HARNESS_CACHE", str(folder))
     return folder
+
+
+class KilledError(BaseException):
+    """What stops a training in the middle, where no process is to die."""
+
+
+@pytest.fixture
+def killed_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
+    """Makes the next trainings die in the forward pass after so many steps; None lets them live."""
+    from harness.adapters.trainer import HeadOnAnswersTrainer
+
+    compute_loss = HeadOnAnswersTrainer.compute_loss
+    at: list[int | None] = [None]
+
+    def mortal(trainer: HeadOnAnswersTrainer, *args: Any, **kwargs: Any) -> Any:
+        if trainer.model.training and trainer.state.global_step == at[0]:
+            raise KilledError
+        return compute_loss(trainer, *args, **kwargs)
+
+    monkeypatch.setattr(HeadOnAnswersTrainer, "compute_loss", mortal)
+
+    def kill(step: int | None) -> None:
+        at[0] = step
+
+    return kill
 
 
 @pytest.fixture(scope="session")

@@ -207,7 +207,7 @@ def loraplus(trained: Any, config: AdapterConfig) -> torch.optim.Optimizer | Non
 
     return create_loraplus_optimizer(
         trained,
-        torch.optim.AdamW if config.sharded else MasterAdamW,
+        MasterAdamW,
         lr=config.learning_rate,
         loraplus_lr_ratio=config.lr_ratio,
         loraplus_weight_decay=config.weight_decay,

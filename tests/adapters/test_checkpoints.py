@@ -16,14 +16,13 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import load_tiny
+from conftest import KilledError, load_tiny
 from safetensors.torch import load_file
 
 from harness.adapters.checkpoints import Checkpoints, progress_of
 from harness.adapters.config import AdapterConfig
 from harness.adapters.examples import Example, answer_example
 from harness.adapters.train import TrainingSummary, train
-from harness.adapters.trainer import HeadOnAnswersTrainer
 from harness.errors import TrainingError
 from harness.models.language_model import LanguageModel
 
@@ -33,32 +32,9 @@ PAIRS = [(" ".join(["one two three four five six seven"] * n), "Lima") for n in 
 PAIRS += [("town " * n + "mayor", "Oslo") for n in range(12)]
 
 
-class KilledError(BaseException):
-    """What stops a training in the middle, where no process is to die."""
-
-
 @pytest.fixture(autouse=True)
 def cache(own_cache: Path) -> Path:
     return own_cache
-
-
-@pytest.fixture
-def killed_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
-    """Makes the next trainings die in the forward pass after so many steps; None lets them live."""
-    compute_loss = HeadOnAnswersTrainer.compute_loss
-    at: list[int | None] = [None]
-
-    def mortal(trainer: HeadOnAnswersTrainer, *args: Any, **kwargs: Any) -> Any:
-        if trainer.model.training and trainer.state.global_step == at[0]:
-            raise KilledError
-        return compute_loss(trainer, *args, **kwargs)
-
-    monkeypatch.setattr(HeadOnAnswersTrainer, "compute_loss", mortal)
-
-    def kill(step: int | None) -> None:
-        at[0] = step
-
-    return kill
 
 
 def settings(**changes: Any) -> AdapterConfig:

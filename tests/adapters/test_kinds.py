@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import load_tiny
+from conftest import KilledError, load_tiny
 from safetensors.torch import load_file
 
 from harness.adapters.attach import load_with_adapter
@@ -17,7 +18,6 @@ from harness.adapters.config import AdapterConfig
 from harness.adapters.examples import Example, answer_example
 from harness.adapters.kinds import attach, peft_config
 from harness.adapters.train import loraplus, train
-from harness.adapters.trainer import HeadOnAnswersTrainer
 from harness.errors import ConfigError, TrainingError
 from harness.models.language_model import LanguageModel
 from harness.models.load import ModelFiles
@@ -38,10 +38,6 @@ KINDS = {
     "ia3": replace(LORA, kind="ia3", target_modules="k_proj,v_proj,down_proj",
                    options={"feedforward_modules": ["down_proj"]}),
 }  # fmt: skip
-
-
-class KilledError(BaseException):
-    """What stops a training in the middle."""
 
 
 @pytest.fixture(autouse=True)
@@ -89,23 +85,16 @@ def test_what_is_stored_is_what_was_trained_merged_or_not(
 
 @pytest.mark.parametrize("name", ["dora", "pissa", "olora", "loraplus", "vera", "oft", "kl"])
 def test_a_killed_training_ends_with_the_same_bytes(
-    name: str, tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tiny_model_folder: Path, tmp_path: Path, killed_at: Callable[[int | None], None]
 ):
     from harness.adapters.config import KlConfig
 
     config = KINDS.get(name, replace(LORA, dropout=0.1, kl=KlConfig(weight=0.5)))
     trained(tiny_model_folder, tmp_path / "whole", config)
-    compute_loss = HeadOnAnswersTrainer.compute_loss
-
-    def mortal(trainer: HeadOnAnswersTrainer, *args: Any, **kwargs: Any) -> Any:
-        if trainer.state.global_step == 5:
-            raise KilledError
-        return compute_loss(trainer, *args, **kwargs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(HeadOnAnswersTrainer, "compute_loss", mortal)
-        with pytest.raises(KilledError):
-            trained(tiny_model_folder, tmp_path / "killed", config, tmp_path / "work")
+    killed_at(5)
+    with pytest.raises(KilledError):
+        trained(tiny_model_folder, tmp_path / "killed", config, tmp_path / "work")
+    killed_at(None)
     assert (tmp_path / "work" / "checkpoint-5").is_dir()
     trained(tiny_model_folder, tmp_path / "resumed", config, tmp_path / "work")
     whole, resumed = (

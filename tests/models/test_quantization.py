@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import KilledError
 from safetensors.torch import load_file
 
 from harness.adapters.attach import load_with_adapter
@@ -15,7 +16,6 @@ from harness.adapters.checkpoints import Checkpoints
 from harness.adapters.config import AdapterConfig
 from harness.adapters.examples import answer_example
 from harness.adapters.train import train
-from harness.adapters.trainer import HeadOnAnswersTrainer
 from harness.config import Config
 from harness.economics.plan.predicted import training_of
 from harness.errors import ConfigError, ModelError
@@ -28,10 +28,6 @@ from harness.models.quantization import quantization_key
 from harness.tasks.config import FictionalConfig
 
 CPU = torch.device("cpu")
-
-
-class KilledError(BaseException):
-    """What stops a training in the middle."""
 
 
 def model(**settings: object) -> ModelConfig:
@@ -181,21 +177,15 @@ def test_the_same_training_in_four_bits_gives_the_same_adapter(
 
 
 def test_a_killed_training_in_four_bits_ends_with_the_same_adapter(
-    tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_model_folder: Path, tmp_path: Path, killed_at: Callable[[int | None], None]
 ) -> None:
     pytest.importorskip("bitsandbytes")
-    compute_loss = HeadOnAnswersTrainer.compute_loss
-
-    def mortal(trainer: HeadOnAnswersTrainer, *args: Any, **kwargs: Any) -> Any:
-        if trainer.state.global_step == 3:
-            raise KilledError
-        return compute_loss(trainer, *args, **kwargs)
-
     work = Checkpoints(tmp_path / "work", 1)
     trained(tiny_model_folder, tmp_path / "whole")
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(HeadOnAnswersTrainer, "compute_loss", mortal)
+    killed_at(3)
+    with pytest.raises(KilledError):
         trained(tiny_model_folder, tmp_path / "killed", work)
+    killed_at(None)
     assert (tmp_path / "work" / "checkpoint-3").is_dir()
     trained(tiny_model_folder, tmp_path / "resumed", work)
     one, two = (

@@ -65,7 +65,7 @@ def training_of(row: Row, config: Config, adapter: AdapterConfig) -> Training:
         method="qlora" if quantised else adapter.kind,
         rank=adapter.rank,
         dtype=config.model.train_dtype,
-        trained_dtype=adapter.update_dtype(config.model.train_dtype),
+        trained_dtype=_trained_dtype(row, config, adapter),
         micro_batch=adapter.on_device,
         tokens=min(adapter.max_tokens, round(LONGEST * mean_tokens(row))),
         shared=shared_tokens(row),
@@ -73,6 +73,20 @@ def training_of(row: Row, config: Config, adapter: AdapterConfig) -> Training:
         attention="eager" if config.model.train_attention == "eager" else "sdpa",
         checkpointing=adapter.gradient_checkpointing,
     )
+
+
+def _trained_dtype(row: Row, config: Config, adapter: AdapterConfig) -> str:
+    """The row's ``update_dtype``, or that of a row from before it was recorded.
+
+    Such rows had no float32 copy of 16-bit weights, but for adapters on weights in four bits, which
+    were always float32.
+    """
+    recorded = row.get("update_dtype")
+    if isinstance(recorded, str) and recorded:
+        return recorded
+    if config.model.train_quantization == NF4:
+        return adapter.update_dtype(config.model.train_dtype)
+    return config.model.train_dtype
 
 
 def answering_stages(shape: Shape, row: Row, config: Config) -> list[dict[str, float]]:

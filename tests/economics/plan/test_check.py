@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -91,6 +92,27 @@ def test_the_quickstarts_lora_is_predicted_from_its_parts():
     one = next(one for one in predicted if one.arm == "lora")
     expected = PROCESS_BYTES + lasting + HELD * short_lived
     assert one.predicted == pytest.approx(expected / 2**30)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "quantization", "trained"),
+    [
+        ("float32", "none", "float32"),
+        ("bfloat16", "none", "bfloat16"),
+        (math.nan, "none", "bfloat16"),  # from before it was recorded: no copy was kept
+        (None, "none", "bfloat16"),
+        (math.nan, "nf4", "float32"),  # but adapters on four bits were always float32
+    ],
+)
+def test_a_training_is_counted_in_the_format_that_its_row_tells(
+    folder, recorded, quantization, trained
+):
+    row = read_results([folder]).frame.query("arm == 'lora'").iloc[0].to_dict()
+    config = settings_of(row)
+    model = replace(config.model, train_dtype="bfloat16", train_quantization=quantization)
+    row["update_dtype"] = recorded
+    told = training_of(row, replace(config, model=model), config.adapter)
+    assert (told.dtype, told.trained_dtype) == ("bfloat16", trained)
 
 
 def test_memory_and_time_of_finished_runs_are_held_against_what_was_measured(folder, paces):

@@ -197,6 +197,7 @@ def _training(config: Config, adapter: AdapterConfig, size: TaskSize, shape: Sha
         "training_pairs": examples,
         "epochs": adapter.epochs,
         "training_data": config.task.training,
+        "update_dtype": adapter.update_dtype(dtype),
     }
     formatted = replace(config, model=replace(config.model, train_dtype=dtype))
     return _asked(
